@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The line is built on the stack and written in one call. No lock: the kernel keeps writes of one
+ * line apart, and a line too long is cut, not split.
+ */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	int syslog_priority;
+} severities[] = {
+	[LOG_SEVERITY_DEBUG] = {"debug", 7},
+	[LOG_SEVERITY_INFO] = {"info", 6},
+	[LOG_SEVERITY_WARN] = {"warn", 4},
+	[LOG_SEVERITY_ERROR] = {"error", 3},
+	[LOG_SEVERITY_FATAL] = {"fatal", 2},
+};
+
+static enum log_severity log_threshold = LOG_SEVERITY_INFO;
+
+void log_set_threshold(enum log_severity threshold)
+{
+	log_threshold = threshold;
+}
+
+bool log_severity_from_name(const char *name, enum log_severity *severity_out)
+{
+	for (size_t i = 0; i < sizeof(severities) / sizeof(severities[0]); i++) {
+		if (strcmp(severities[i].name, name) == 0) {
+			*severity_out = (enum log_severity)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* systemd names the journal's socket in JOURNAL_STREAM as device:inode (systemd.exec(5)). */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat st;
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0) {
+		return false;
+	}
+	char expected[64];
+	snprintf(expected, sizeof(expected), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, expected) == 0;
+}
+
+struct log_line {
+	char text[2048];
+	size_t len;
+};
+
+static void line_append_args(struct log_line *line, const char *fmt, va_list args)
+	PRINTF_LIKE(2, 0);
+
+/* What does not fit is cut. */
+static void line_append_args(struct log_line *line, const char *fmt, va_list args)
+{
+	size_t room = sizeof(line->text) - line->len;
+	int len = vsnprintf(line->text + line->len, room, fmt, args);
+	if (len > 0) {
+		line->len += (size_t)len < room ? (size_t)len : room - 1;
+	}
+}
+
+static void line_append(struct log_line *line, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void line_append(struct log_line *line, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	line_append_args(line, fmt, args);
+	va_end(args);
+}
+
+/* Texts of libraries hold line feeds at times; one in the middle would forge a second event. */
+static void line_finish(struct log_line *line)
+{
+	while (line->len > 0 && strchr(" \n", line->text[line->len - 1]) != NULL) {
+		line->len--;
+	}
+	for (size_t i = 0; i < line->len; i++) {
+		unsigned char c = (unsigned char)line->text[i];
+		if (c < 0x20 || c == 0x7f) {
+			line->text[i] = ' ';
+		}
+	}
+	line->text[line->len++] = '\n';
+}
+
+void log_event(enum log_severity severity, const char *event, const char *fmt, ...)
+{
+	if (severity < log_threshold) {
+		return;
+	}
+	struct log_line line;
+	line.len = 0;
+	if (stderr_is_journal()) {
+		line_append(&line, "<%d>", severities[severity].syslog_priority);
+	}
+	line_append(&line, "severity=%s event=%s ", severities[severity].name, event);
+	va_list args;
+	va_start(args, fmt);
+	line_append_args(&line, fmt, args);
+	va_end(args);
+	line_finish(&line);
+	/* A log that cannot be written must not stop the service; there is nowhere to say so. */
+	ssize_t written = write(STDERR_FILENO, line.text, line.len);
+	(void)written;
+}
+
+const char *log_escape(char *out, size_t out_size, struct str text)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0;
+	ENSURE(out_size >= 8);
+	out[n++] = '"';
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+		if (n + 9 > out_size) {
+			memcpy(out + n, "...", 3);
+			n += 3;
+			break;
+		}
+		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+			out[n++] = (char)c;
+		} else {
+			out[n++] = '\\';
+			out[n++] = 'x';
+			out[n++] = hex[c >> 4];
+			out[n++] = hex[c & 15];
+		}
+	}
+	out[n++] = '"';
+	out[n] = '\0';
+	return out;
+}
