@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The snapshot's life: made from the table's defaults and one file, checked as a whole, never
+ * changed afterwards. Whoever holds a reference may read it from any thread; the last one frees
+ * it. Loading is for one thread at a time, since the parser underneath keeps state of its own.
+ */
+#include "conf_int.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The settings come first, so that a pointer to them is a pointer to the whole. */
+struct conf_snapshot {
+	struct conf conf;
+	atomic_uint reference_count;
+};
+
+static const struct conf_setting settings[] = {
+#define SETTING(section, name, type, default_value, min, max, reloadable, why)    \
+	{#section, #name, CONF_##type, #default_value, min, max, reloadable, why, \
+		offsetof(struct conf, section##_##name)},
+#include "conf/conf_table.h"
+#undef SETTING
+};
+
+size_t conf_setting_count(void)
+{
+	return CONF_ROW_COUNT;
+}
+
+const struct conf_setting *conf_setting(size_t index)
+{
+	ENSURE(index < CONF_ROW_COUNT);
+	return &settings[index];
+}
+
+bool conf_setting_equal(
+	const struct conf_setting *setting, const struct conf *a, const struct conf *b)
+{
+	const char *left = (const char *)a + setting->offset;
+	const char *right = (const char *)b + setting->offset;
+	switch (setting->type) {
+	case CONF_TEXT:
+	case CONF_PATH:
+		return strcmp(*(const char *const *)(const void *)left,
+			       *(const char *const *)(const void *)right) == 0;
+	case CONF_NUMBER:
+		return *(const int64_t *)(const void *)left == *(const int64_t *)(const void *)right;
+	case CONF_SWITCH:
+		return *(const bool *)left == *(const bool *)right;
+	}
+	return false;
+}
+
+enum conf_row conf_row_find(const char *section, const char *name)
+{
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		if (strcmp(settings[row].section, section) == 0 &&
+			strcmp(settings[row].name, name) == 0) {
+			return row;
+		}
+	}
+	return CONF_ROW_COUNT;
+}
+
+bool conf_section_exists(const char *section)
+{
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		if (strcmp(settings[row].section, section) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void conf_set_defaults(struct conf *conf)
+{
+#define SETTING(section, name, type, default_value, min, max, reloadable, why) \
+	SETTING_DEFAULT_##type(section##_##name, default_value);
+#define SETTING_DEFAULT_TEXT(field, value) conf_value_store_text(conf, CONF_ROW_##field, value)
+#define SETTING_DEFAULT_PATH(field, value) conf_value_store_text(conf, CONF_ROW_##field, value)
+#define SETTING_DEFAULT_NUMBER(field, value) conf->field = (value)
+#define SETTING_DEFAULT_SWITCH(field, value) conf->field = (value)
+#include "conf/conf_table.h"
+#undef SETTING
+}
+
+static bool is_text(enum conf_row row)
+{
+	return settings[row].type == CONF_TEXT || settings[row].type == CONF_PATH;
+}
+
+static void conf_free(struct conf_snapshot *snapshot)
+{
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		if (is_text(row)) {
+			conf_value_store_text(&snapshot->conf, row, NULL);
+		}
+	}
+	free(snapshot);
+}
+
+/* A relative path means the same file whatever folder the daemon was started in. */
+static void conf_resolve_paths(struct conf_draft *draft)
+{
+	const char *slash = strrchr(draft->path, '/');
+	if (slash == NULL) {
+		return;
+	}
+	int folder_len = (int)(slash - draft->path);
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		const char *value = is_text(row) ? conf_value_text(draft->conf, row) : "";
+		if (settings[row].type != CONF_PATH || value[0] == '\0' || value[0] == '/') {
+			continue;
+		}
+		char *resolved = NULL;
+		ENSURE(asprintf(&resolved, "%.*s/%s", folder_len, draft->path, value) >= 0);
+		conf_value_store_text(draft->conf, row, resolved);
+		free(resolved);
+	}
+}
+
+struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx)
+{
+	struct conf_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	ENSURE(snapshot != NULL);
+	atomic_init(&snapshot->reference_count, 1);
+	conf_set_defaults(&snapshot->conf);
+
+	struct conf_draft draft = {.conf = &snapshot->conf, .path = path};
+	if (path != NULL) {
+		conf_file_read(&draft);
+		conf_resolve_paths(&draft);
+	}
+	if (!draft.is_cut) {
+		conf_check_rules(&draft);
+	}
+	bool is_good = draft.fault_count == 0;
+	conf_draft_report(&draft, on_fault, ctx);
+	if (!is_good) {
+		conf_free(snapshot);
+		return NULL;
+	}
+	return &snapshot->conf;
+}
+
+struct conf *conf_ref(struct conf *conf)
+{
+	struct conf_snapshot *snapshot = (struct conf_snapshot *)conf;
+	atomic_fetch_add_explicit(&snapshot->reference_count, 1, memory_order_relaxed);
+	return conf;
+}
+
+void conf_unref(struct conf **conf)
+{
+	struct conf_snapshot *snapshot = (struct conf_snapshot *)*conf;
+	*conf = NULL;
+	if (snapshot == NULL) {
+		return;
+	}
+	if (atomic_fetch_sub_explicit(&snapshot->reference_count, 1, memory_order_acq_rel) == 1) {
+		conf_free(snapshot);
+	}
+}
+
+static void print_text(const char *value, FILE *out)
+{
+	fputc('"', out);
+	for (; *value != '\0'; value++) {
+		/* Unescaped, ${NAME} would be read back as an environment variable. */
+		if (strchr("\"\\$", *value) != NULL) {
+			fputc('\\', out);
+		}
+		fputc(*value, out);
+	}
+	fputc('"', out);
+}
+
+static void print_value(const struct conf *conf, enum conf_row row, FILE *out)
+{
+	switch (settings[row].type) {
+	case CONF_TEXT:
+	case CONF_PATH:
+		print_text(conf_value_text(conf, row), out);
+		break;
+	case CONF_NUMBER:
+		fprintf(out, "%" PRId64, conf_value_number(conf, row));
+		break;
+	case CONF_SWITCH:
+		fputs(conf_value_switch(conf, row) ? "true" : "false", out);
+		break;
+	}
+}
+
+void conf_print(const struct conf *conf, FILE *out)
+{
+	const char *section = "";
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		if (strcmp(section, settings[row].section) != 0) {
+			fprintf(out, "%s%s {\n", row == 0 ? "" : "}\n", settings[row].section);
+			section = settings[row].section;
+		}
+		fprintf(out, "\t%s = ", settings[row].name);
+		print_value(conf, row, out);
+		fputc('\n', out);
+	}
+	fputs("}\n", out);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The configuration: one table of settings, an immutable snapshot made from it. Threads share a
+ * snapshot by reference count; a reload makes a new one.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum conf_type { CONF_TEXT, CONF_PATH, CONF_NUMBER, CONF_SWITCH };
+
+struct conf {
+#define SETTING(section, name, type, default_value, min, max, reloadable, why)                     \
+	SETTING_FIELD_##type(section##_##name);
+#define SETTING_FIELD_TEXT(field) const char *field
+#define SETTING_FIELD_PATH(field) const char *field
+#define SETTING_FIELD_NUMBER(field) int64_t field
+#define SETTING_FIELD_SWITCH(field) bool field
+#include "conf/conf_table.h"
+#undef SETTING
+#undef SETTING_FIELD_TEXT
+#undef SETTING_FIELD_PATH
+#undef SETTING_FIELD_NUMBER
+#undef SETTING_FIELD_SWITCH
+};
+
+/* One row of the table, for those who print or check it. */
+struct conf_setting {
+	const char *section;
+	const char *name;
+	enum conf_type type;
+	const char *default_text; /* as it stands in a file */
+	int64_t min;
+	int64_t max;
+	bool is_reloadable;
+	const char *why;
+	size_t offset; /* of the field in struct conf */
+};
+
+size_t conf_setting_count(void);
+const struct conf_setting *conf_setting(size_t index);
+/* True when the setting has the same value in both. */
+bool conf_setting_equal(
+	const struct conf_setting *setting, const struct conf *a, const struct conf *b);
+
+/*
+ * Reads path (NULL: defaults only). Every fault is reported through on_fault as one sentence with
+ * file and line; NULL is returned when there was any. Relative paths are taken from the file's
+ * folder. The result has one reference.
+ */
+typedef void conf_fault_fn(void *ctx, const char *sentence);
+MUST_CHECK struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx);
+struct conf *conf_ref(struct conf *conf);
+void conf_unref(struct conf **conf);
+/* Writes every setting with its value as a configuration file. */
+void conf_print(const struct conf *conf, FILE *out);
