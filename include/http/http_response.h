@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Responses to bytes: status line, the headers that every answer carries, body.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+
+struct http_response {
+	int status;
+	const char *content_type; /* NULL: no body */
+	struct str location;      /* data NULL: none; likewise below */
+	struct str etag;
+	const char *allow;
+	int retry_after_s; /* 0: none */
+	bool closes;
+	bool says_keep_alive; /* HTTP/1.0 clients must be told that the connection stays */
+	bool is_head_only;    /* HEAD: Content-Length as if there were a body, but none is sent */
+};
+
+/*
+ * Appends a whole response with the body; false, and out as it was, where it does not fit. Every
+ * one says Cache-Control: no-store (unless it has an etag: then no-cache), X-Content-Type-Options:
+ * nosniff, and Content-Length (but 304 and 204, which never have a body). No Server header, no
+ * Date: the receipt carries the time. The values are the caller's and hold no CR or LF.
+ */
+MUST_CHECK bool http_response_render(
+	struct buf *out, const struct http_response *response, struct str body);
+/* HTTP/1.1 100 Continue. */
+MUST_CHECK bool http_response_continue(struct buf *out);
+/* The standard reason phrase of a status (RFC 9110 15); "" where there is none. */
+const char *http_reason(int status);
