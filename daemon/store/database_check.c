@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The same link and the same session check that serving uses, on an event loop of its own.
+ */
+#include "store/database_check.h"
+
+#include "pg_link_int.h"
+#include "statements_int.h"
+
+#include <string.h>
+
+struct check {
+	struct event_base *base;
+	bool is_good;
+	struct err *err;
+};
+
+static void on_ready(void *ctx)
+{
+	struct check *check = ctx;
+	check->is_good = true;
+	event_base_loopbreak(check->base);
+}
+
+static void on_lost(void *ctx, const char *reason)
+{
+	struct check *check = ctx;
+	err_set(check->err, "database.connection: %s", reason);
+	event_base_loopbreak(check->base);
+}
+
+static void on_result(void *ctx, int kind, const PGresult *result)
+{
+	(void)ctx;
+	(void)kind;
+	(void)result;
+}
+
+bool database_check(struct conf *conf, const struct taxonomy *taxonomy, struct err *err)
+{
+	struct check check = {.base = event_base_new(), .err = err};
+	if (check.base == NULL) {
+		return err_set(err, "cannot make an event loop");
+	}
+	struct pg_link_hooks hooks = {
+		.on_ready = on_ready, .on_lost = on_lost, .on_result = on_result, .ctx = &check};
+	struct pg_link *link = pg_link_new(check.base, conf, store_statements, store_statement_count,
+		NULL, taxonomy, hooks);
+	if (link == NULL) {
+		err_set(err, "no memory");
+	} else {
+		event_base_dispatch(check.base);
+	}
+	pg_link_free(&link);
+	event_base_free(check.base);
+	return check.is_good;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Codes are those of PostgreSQL's appendix A; a row matches by its prefix, the first that fits.
+ */
+#include "pg_error_int.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct {
+	const char *prefix;
+	enum pg_error meaning;
+} meanings[] = {
+	{"40", PG_ERROR_RETRY},    /* serialisation failure, deadlock */
+	{"55P03", PG_ERROR_RETRY}, /* lock_timeout */
+	{"57014", PG_ERROR_RETRY}, /* statement_timeout, cancelled by an operator */
+	{"08", PG_ERROR_AWAY},     /* connection */
+	{"25", PG_ERROR_AWAY},     /* read-only: a failover took the primary's role away */
+	{"26", PG_ERROR_AWAY},     /* the prepared statement is gone */
+	{"28", PG_ERROR_AWAY},     /* authorisation */
+	{"3D", PG_ERROR_AWAY},     /* the database is gone */
+	{"3F", PG_ERROR_AWAY},     /* the schema is gone */
+	{"42", PG_ERROR_AWAY},     /* function, table or privilege is gone */
+	{"53", PG_ERROR_AWAY},     /* disk full, no memory, too many connections */
+	{"55", PG_ERROR_AWAY},     /* object not in the state it should have */
+	{"57", PG_ERROR_AWAY},     /* shutdown, crash, cannot connect now */
+	{"58", PG_ERROR_AWAY},     /* the operating system failed the server */
+	{"F0", PG_ERROR_AWAY},     /* its configuration file is broken */
+	{"XX", PG_ERROR_ODD},      /* internal error, corrupted data or index */
+};
+
+enum pg_error pg_error_class(const char *sqlstate)
+{
+	if (sqlstate == NULL) {
+		return PG_ERROR_AWAY;
+	}
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+		if (strncmp(sqlstate, meanings[i].prefix, strlen(meanings[i].prefix)) == 0) {
+			return meanings[i].meaning;
+		}
+	}
+	return PG_ERROR_ROW;
+}

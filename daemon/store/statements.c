@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "statements_int.h"
+
+const struct pg_statement store_statements[] = {
+	{STATEMENT_STORE, "SELECT * FROM intake.store($1, $2)"},
+	{STATEMENT_FIND, "SELECT * FROM intake.find($1, $2, $3, $4, $5)"},
+	{STATEMENT_NOTE_REFUSALS, "SELECT intake.note_refusals($1)"},
+};
+const size_t store_statement_count = sizeof(store_statements) / sizeof(store_statements[0]);
+
+const struct pg_statement registry_statements[] = {
+	{STATEMENT_REGISTRY, "SELECT * FROM intake.registry()"},
+};
+const size_t registry_statement_count =
+	sizeof(registry_statements) / sizeof(registry_statements[0]);

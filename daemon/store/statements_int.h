@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Every SQL statement the daemon runs, prepared by name at each connection.
+ */
+#pragma once
+
+#include "pg_link_int.h"
+
+#define STATEMENT_STORE "store"
+#define STATEMENT_FIND "find"
+#define STATEMENT_NOTE_REFUSALS "note_refusals"
+#define STATEMENT_REGISTRY "registry"
+
+extern const struct pg_statement store_statements[];
+extern const size_t store_statement_count;
+extern const struct pg_statement registry_statements[];
+extern const size_t registry_statement_count;

@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The queue before one PostgreSQL link. Batches stand in a list, oldest first; the last one is open
+ * and takes what arrives. At most one batch is in flight (see batch.c for why that makes a group
+ * commit), beside it at most one call of look-ups and one of refusals.
+ *
+ * Nothing waits for ever: what has waited for store_wait is answered STORE_UNAVAILABLE by a tick
+ * that runs only while something waits.
+ */
+#include "store/store.h"
+
+#include "answer_int.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "batch_int.h"
+#include "find_int.h"
+#include "pg_error_int.h"
+#include "pg_link_int.h"
+#include "row_int.h"
+#include "statements_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS 100
+#define MAX_IDLE_BATCHES 4
+#define MAX_REFUSALS 64
+
+enum statement_kind { KIND_STORE, KIND_FIND, KIND_NOTE_REFUSALS };
+
+struct store {
+	struct conf *conf;
+	struct store_metrics *metrics;
+	struct store_hooks hooks;
+	struct pg_link *link;
+	struct event *kick; /* runs after the events of this loop turn */
+	struct event *tick;
+	struct list queue; /* of batches to send, oldest first */
+	struct list idle;  /* batches for reuse */
+	size_t idle_count;
+	struct batch *flying;
+	int64_t flown_at_us;
+	size_t pending_reports;
+	bool retries_later; /* a deadlock or the like: the tick sends again */
+	bool is_suspect;    /* it refused a batch as a whole: not announced before one succeeds */
+	struct find_queue finds;
+	struct buf refusals; /* array of intake.refusal */
+	uint32_t refusal_count;
+	bool refusals_fly;
+};
+
+static void store_kick(struct store *store)
+{
+	event_active(store->kick, EV_TIMEOUT, 0);
+}
+
+static void store_arm_tick(struct store *store)
+{
+	if (!evtimer_pending(store->tick, NULL)) {
+		struct timeval delay = {0, TICK_MS * 1000};
+		evtimer_add(store->tick, &delay);
+	}
+}
+
+static void set_pending(struct store *store, size_t pending)
+{
+	store->pending_reports = pending;
+	metric_set(&store->metrics->queued, pending);
+}
+
+/* --- batches --- */
+
+static struct batch *take_idle_batch(struct store *store)
+{
+	if (list_is_empty(&store->idle)) {
+		return batch_new((uint32_t)store->conf->database_max_batch_reports);
+	}
+	struct batch *batch = LIST_OWNER(store->idle.next, struct batch, link);
+	list_remove(&batch->link);
+	store->idle_count--;
+	return batch;
+}
+
+static void recycle(struct store *store, struct batch *batch)
+{
+	if (store->idle_count >= MAX_IDLE_BATCHES ||
+		batch->capacity != store->conf->database_max_batch_reports || !batch_reset(batch)) {
+		batch_free(&batch);
+		return;
+	}
+	list_append(&store->idle, &batch->link);
+	store->idle_count++;
+}
+
+/* The batch at the end of the queue if it still has room, else a new one behind it. */
+static struct batch *open_batch(struct store *store, size_t more_bytes)
+{
+	if (!list_is_empty(&store->queue)) {
+		struct batch *last = LIST_OWNER(store->queue.prev, struct batch, link);
+		if (last->count < last->capacity &&
+			batch_bytes(last) + more_bytes <=
+				(size_t)store->conf->database_max_batch_bytes) {
+			return last;
+		}
+	}
+	struct batch *batch = take_idle_batch(store);
+	if (batch != NULL) {
+		list_append(&store->queue, &batch->link);
+	}
+	return batch;
+}
+
+static void queue_in_front(struct store *store, struct batch *batch)
+{
+	/* Appending to the first element's place: the head of a ring is also its end. */
+	list_append(store->queue.next, &batch->link);
+}
+
+static void answer_entry(struct store *store, struct batch *batch, uint32_t index,
+	const struct store_result *result)
+{
+	struct batch_entry *entry = &batch->entries[index];
+	if (entry->is_answered) {
+		return;
+	}
+	entry->is_answered = true;
+	batch->unanswered--;
+	set_pending(store, store->pending_reports - 1);
+	store->hooks.on_result(store->hooks.ctx, entry->ticket, result);
+}
+
+static void answer_all(struct store *store, struct batch *batch, enum store_outcome outcome)
+{
+	struct store_result result = {.outcome = outcome};
+	for (uint32_t i = 0; i < batch->count; i++) {
+		answer_entry(store, batch, i, &result);
+	}
+}
+
+/* Replaces a batch by a copy without its answered entries; NULL when none is left. */
+static struct batch *without_answered(struct store *store, struct batch *batch)
+{
+	if (batch->count > 0 && batch->unanswered == batch->count) {
+		return batch;
+	}
+	struct batch *rest = NULL;
+	if (batch->unanswered > 0) {
+		rest = batch_slice(batch, 0, batch->count);
+		if (rest == NULL) {
+			answer_all(store, batch, STORE_UNAVAILABLE);
+		}
+	}
+	recycle(store, batch);
+	return rest;
+}
+
+static void send_next_batch(struct store *store)
+{
+	while (store->flying == NULL && !list_is_empty(&store->queue)) {
+		struct batch *batch = LIST_OWNER(store->queue.next, struct batch, link);
+		list_remove(&batch->link);
+		batch = without_answered(store, batch);
+		if (batch == NULL) {
+			continue;
+		}
+		if (!batch_send(batch, store->link, KIND_STORE, STATEMENT_STORE)) {
+			queue_in_front(store, batch);
+			return;
+		}
+		store->flying = batch;
+		store->flown_at_us = clock_monotonic_us();
+	}
+}
+
+/* Two halves in its place, so that a row at fault ends up alone. */
+static void halve(struct store *store, struct batch *batch)
+{
+	uint32_t half = batch->count / 2;
+	struct batch *first = batch_slice(batch, 0, half);
+	struct batch *second = batch_slice(batch, half, batch->count - half);
+	metric_add(&store->metrics->halvings, 1);
+	if (first == NULL || second == NULL) {
+		batch_free(&first);
+		batch_free(&second);
+		answer_all(store, batch, STORE_UNAVAILABLE);
+	} else {
+		queue_in_front(store, second);
+		queue_in_front(store, first);
+	}
+	recycle(store, batch);
+}
+
+static void on_batch_error(struct store *store, struct batch *batch, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	char id[UUID_TEXT_SIZE];
+	char escaped[256];
+
+	log_escape(escaped, sizeof(escaped), str_from(message != NULL ? message : ""));
+	switch (pg_error_class(sqlstate)) {
+	case PG_ERROR_RETRY:
+		metric_add(&store->metrics->resends, 1);
+		queue_in_front(store, batch);
+		store->retries_later = true;
+		return;
+	case PG_ERROR_AWAY:
+		queue_in_front(store, batch);
+		store->is_suspect = true;
+		pg_link_give_up(store->link, message != NULL ? message : "no reason given");
+		return;
+	case PG_ERROR_ROW:
+	case PG_ERROR_ODD:
+		break;
+	}
+	if (batch->count > 1) {
+		halve(store, batch);
+		return;
+	}
+	/* The message may quote the row's values, so only where and what kind is logged. */
+	uuid_format(&batch->entries[0].id, id);
+	bool is_odd = pg_error_class(sqlstate) == PG_ERROR_ODD;
+	log_error("report-unstorable", "id=%s sqlstate=%s outcome=%s", id, sqlstate,
+		is_odd ? "unavailable" : "unstorable");
+	answer_all(store, batch, is_odd ? STORE_UNAVAILABLE : STORE_UNSTORABLE);
+	recycle(store, batch);
+}
+
+static void on_batch_committed(struct store *store, struct batch *batch, const PGresult *result)
+{
+	struct store_result stored = {.outcome = STORE_STORED};
+	uint32_t others = 0;
+	struct answer answer;
+
+	for (int row = 0; row < PQntuples(result); row++) {
+		answer_read(result, row, &answer);
+		ENSURE(answer.place < batch->count);
+		others += answer.result.outcome != STORE_STORED ? 1 : 0;
+		answer_entry(store, batch, answer.place, &answer.result);
+	}
+	if (store->is_suspect) {
+		store->is_suspect = false;
+		store->hooks.on_state(store->hooks.ctx, true, "");
+	}
+	metric_add(&store->metrics->batches, 1);
+	metric_add(&store->metrics->reports_stored, batch->count - others);
+	metric_observe(&store->metrics->batch_reports, batch->count);
+	metric_observe(&store->metrics->commit_microseconds,
+		(uint64_t)(clock_monotonic_us() - store->flown_at_us));
+	for (uint32_t i = 0; i < batch->count; i++) {
+		answer_entry(store, batch, i, &stored);
+	}
+	recycle(store, batch);
+}
+
+static void on_batch_result(struct store *store, const PGresult *result)
+{
+	struct batch *batch = store->flying;
+	ENSURE(batch != NULL);
+	store->flying = NULL;
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		on_batch_error(store, batch, result);
+	} else if (pg_link_take_doubt(store->link)) {
+		metric_add(&store->metrics->resends, 1);
+		queue_in_front(store, batch);
+	} else {
+		on_batch_committed(store, batch, result);
+	}
+}
+
+/* --- look-ups and refusals --- */
+
+static void on_find_answer(void *ctx, uint64_t ticket, const struct store_result *result)
+{
+	struct store *store = ctx;
+	store->hooks.on_result(store->hooks.ctx, ticket, result);
+}
+
+static void send_refusals(struct store *store)
+{
+	if (store->refusal_count == 0 || store->refusals_fly) {
+		return;
+	}
+	row_array_end(&store->refusals, pg_link_session(store->link)->refusal_oid,
+		store->refusal_count);
+	const char *values[] = {store->refusals.data};
+	const int lengths[] = {(int)store->refusals.len};
+	store->refusals_fly = pg_link_send(store->link, KIND_NOTE_REFUSALS, STATEMENT_NOTE_REFUSALS,
+		1, values, lengths, false);
+	store->refusal_count = 0;
+}
+
+void store_note_refusal(struct store *store, const struct refusal *refusal)
+{
+	if (store->refusal_count >= MAX_REFUSALS || store->refusals_fly ||
+		!pg_link_is_ready(store->link)) {
+		return;
+	}
+	if (store->refusal_count == 0 && !row_array_begin(&store->refusals)) {
+		return;
+	}
+	if (row_append_refusal(&store->refusals, refusal)) {
+		store->refusal_count++;
+		store_arm_tick(store);
+	}
+}
+
+/* --- link --- */
+
+static void on_link_result(void *ctx, int kind, const PGresult *result)
+{
+	struct store *store = ctx;
+	switch ((enum statement_kind)kind) {
+	case KIND_STORE:
+		on_batch_result(store, result);
+		break;
+	case KIND_FIND:
+		if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+			find_queue_answer(&store->finds, result, on_find_answer, store);
+		} else {
+			find_queue_lost(&store->finds);
+			store->retries_later = true;
+		}
+		break;
+	case KIND_NOTE_REFUSALS:
+		store->refusals_fly = false;
+		break;
+	}
+	if (!store->retries_later) {
+		store_kick(store);
+	}
+}
+
+static void on_link_ready(void *ctx)
+{
+	struct store *store = ctx;
+	metric_add(&store->metrics->reconnects, 1);
+	if (!store->is_suspect) {
+		store->hooks.on_state(store->hooks.ctx, true, "");
+	}
+	store_kick(store);
+}
+
+static void on_link_lost(void *ctx, const char *reason)
+{
+	struct store *store = ctx;
+	if (store->flying != NULL) {
+		metric_add(&store->metrics->resends, 1);
+		queue_in_front(store, store->flying);
+		store->flying = NULL;
+	}
+	find_queue_lost(&store->finds);
+	store->refusals_fly = false;
+	store->hooks.on_state(store->hooks.ctx, false, reason);
+}
+
+static void on_kick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct store *store = ctx;
+	(void)fd;
+	(void)what;
+	if (pg_link_is_ready(store->link)) {
+		send_next_batch(store);
+	}
+	if (pg_link_is_ready(store->link)) {
+		find_queue_send(&store->finds, store->link, KIND_FIND, STATEMENT_FIND);
+	}
+}
+
+/* --- time --- */
+
+static void expire_batch(struct store *store, struct batch *batch, int64_t before_ms)
+{
+	struct store_result unavailable = {.outcome = STORE_UNAVAILABLE};
+	for (uint32_t i = 0; i < batch->count; i++) {
+		if (batch->entries[i].queued_at_ms <= before_ms) {
+			answer_entry(store, batch, i, &unavailable);
+		}
+	}
+}
+
+static void expire(struct store *store)
+{
+	int64_t before_ms = clock_monotonic_ms() - store->conf->database_store_wait_ms;
+	struct list *link = store->queue.next;
+
+	if (store->flying != NULL) {
+		expire_batch(store, store->flying, before_ms);
+	}
+	while (link != &store->queue) {
+		struct batch *batch = LIST_OWNER(link, struct batch, link);
+		link = link->next;
+		expire_batch(store, batch, before_ms);
+		if (batch->unanswered == 0) {
+			list_remove(&batch->link);
+			recycle(store, batch);
+		}
+	}
+	find_queue_expire(&store->finds, before_ms, on_find_answer, store);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct store *store = ctx;
+	(void)fd;
+	(void)what;
+	expire(store);
+	store->retries_later = false;
+	if (pg_link_is_ready(store->link)) {
+		send_refusals(store);
+	}
+	store_kick(store);
+	if (store_pending(store) > 0 || store->refusal_count > 0) {
+		store_arm_tick(store);
+	}
+}
+
+/* --- life --- */
+
+struct store *store_new(struct event_base *base, struct conf *conf, const struct taxonomy *taxonomy,
+	struct store_metrics *metrics, struct store_hooks hooks)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	if (store == NULL) {
+		return NULL;
+	}
+	store->conf = conf_ref(conf);
+	store->metrics = metrics;
+	store->hooks = hooks;
+	list_init(&store->queue);
+	list_init(&store->idle);
+	find_queue_init(&store->finds);
+	buf_init(&store->refusals, (size_t)4 << 20);
+	store->kick = event_new(base, -1, 0, on_kick, store);
+	store->tick = evtimer_new(base, on_tick, store);
+	struct pg_link_hooks link_hooks = {
+		.on_ready = on_link_ready,
+		.on_lost = on_link_lost,
+		.on_result = on_link_result,
+		.ctx = store,
+	};
+	store->link = pg_link_new(
+		base, conf, store_statements, store_statement_count, NULL, taxonomy, link_hooks);
+	if (store->kick == NULL || store->tick == NULL || store->link == NULL) {
+		store_free(&store);
+	}
+	return store;
+}
+
+static void free_batches(struct list *list)
+{
+	while (!list_is_empty(list)) {
+		struct batch *batch = LIST_OWNER(list->next, struct batch, link);
+		list_remove(&batch->link);
+		batch_free(&batch);
+	}
+}
+
+void store_free(struct store **store_ptr)
+{
+	struct store *store = *store_ptr;
+	if (store == NULL) {
+		return;
+	}
+	pg_link_free(&store->link);
+	if (store->kick != NULL) {
+		event_free(store->kick);
+	}
+	if (store->tick != NULL) {
+		event_free(store->tick);
+	}
+	batch_free(&store->flying);
+	free_batches(&store->queue);
+	free_batches(&store->idle);
+	find_queue_fini(&store->finds);
+	buf_fini(&store->refusals);
+	conf_unref(&store->conf);
+	free(store);
+	*store_ptr = NULL;
+}
+
+void store_set_conf(struct store *store, struct conf *conf, const struct taxonomy *taxonomy)
+{
+	conf_unref(&store->conf);
+	store->conf = conf_ref(conf);
+	pg_link_set_conf(store->link, conf, taxonomy);
+}
+
+static size_t submission_bytes(const struct submission *submission)
+{
+	return submission->payload.len + 1024 + submission->report->indicator_count * 128;
+}
+
+bool store_submit(struct store *store, const struct submission *submission, uint64_t ticket)
+{
+	if (store->pending_reports >= (size_t)store->conf->database_max_queued_reports) {
+		return false;
+	}
+	struct batch *batch = open_batch(store, submission_bytes(submission));
+	if (batch == NULL || !batch_append(batch, submission, ticket, clock_monotonic_ms())) {
+		return false;
+	}
+	set_pending(store, store->pending_reports + 1);
+	store_arm_tick(store);
+	if (store->flying == NULL && !store->retries_later) {
+		store_kick(store);
+	}
+	return true;
+}
+
+bool store_find(struct store *store, const struct store_key *key, uint64_t ticket)
+{
+	if (!find_queue_add(&store->finds, key, ticket, clock_monotonic_ms())) {
+		return false;
+	}
+	store_arm_tick(store);
+	store_kick(store);
+	return true;
+}
+
+bool store_is_available(const struct store *store)
+{
+	return pg_link_is_ready(store->link) && !store->is_suspect;
+}
+
+size_t store_pending(const struct store *store)
+{
+	return store->pending_reports + store->finds.count;
+}
