@@ -47,7 +47,8 @@ bool conf_setting_equal(
 		return strcmp(*(const char *const *)(const void *)left,
 			       *(const char *const *)(const void *)right) == 0;
 	case CONF_NUMBER:
-		return *(const int64_t *)(const void *)left == *(const int64_t *)(const void *)right;
+		return *(const int64_t *)(const void *)left ==
+			*(const int64_t *)(const void *)right;
 	case CONF_SWITCH:
 		return *(const bool *)left == *(const bool *)right;
 	}

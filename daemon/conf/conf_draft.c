@@ -29,12 +29,11 @@ void conf_draft_fault(struct conf_draft *draft, int line, const char *fmt, ...)
 		free(text);
 		return;
 	}
-	struct conf_fault *faults =
-		reallocarray(draft->faults, draft->fault_count + 1, sizeof(*faults));
-	ENSURE(faults != NULL);
-	faults[draft->fault_count] = (struct conf_fault){line, text};
-	draft->faults = faults;
-	draft->fault_count++;
+	size_t count = draft->fault_count + 1;
+	draft->faults = reallocarray(draft->faults, count, sizeof(*draft->faults));
+	ENSURE(draft->faults != NULL);
+	draft->faults[count - 1] = (struct conf_fault){line, text};
+	draft->fault_count = count;
 }
 
 bool conf_draft_has_fault_at(const struct conf_draft *draft, int line)

@@ -11,7 +11,7 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Prints where and what, then aborts. */
-_Noreturn void ensure_failed(const char *file, int line, const char *condition);
+__attribute__((noreturn)) void ensure_failed(const char *file, int line, const char *condition);
 
 /*
  * What cannot be false unless this program is wrong. On in production: dying before the

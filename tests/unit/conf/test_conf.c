@@ -646,6 +646,23 @@ static void test_default_texts_stand_as_in_a_file(void **state)
 	conf_unref(&from_table);
 }
 
+static void test_a_setting_is_equal_only_where_its_value_is(void **state)
+{
+	struct conf *changed = load_good(*state,
+		"listen { backlog = 9 }\ntls { allow_tls12 = yes }\nlog { level = warn }\n");
+	struct conf *same = load_good(*state, "");
+	struct conf *defaults = load_good(*state, "");
+	size_t differences = 0;
+	for (size_t i = 0; i < conf_setting_count(); i++) {
+		assert_true(conf_setting_equal(conf_setting(i), same, defaults));
+		differences += !conf_setting_equal(conf_setting(i), changed, defaults);
+	}
+	assert_int_equal(differences, 3);
+	conf_unref(&changed);
+	conf_unref(&same);
+	conf_unref(&defaults);
+}
+
 static void test_a_snapshot_lives_until_its_last_reference_goes(void **state)
 {
 	struct conf *conf = load_good(*state, "listen { backlog = 9 }\n");
@@ -749,6 +766,7 @@ int main(void)
 		CASE(test_default_texts_stand_as_in_a_file),
 		CASE(test_the_sample_file_gives_the_defaults),
 		CASE(test_the_manuals_examples_are_good),
+		CASE(test_a_setting_is_equal_only_where_its_value_is),
 		CASE(test_a_snapshot_lives_until_its_last_reference_goes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

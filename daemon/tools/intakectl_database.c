@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The database for commands that wait for each answer. What goes wrong is told as a sentence with
+ * what to do about it: libpq's own words are part of it, never all of it.
+ */
+#include "intakectl_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct role_info {
+	const char *setting;
+	const char *role;
+};
+
+static const struct role_info roles[] = {
+	[DATABASE_OPERATOR] = {"database.operator_connection", "intake_operator"},
+	[DATABASE_OWNER] = {"database.owner_connection", "intake_owner"},
+};
+
+/* A refusal that the operator can do something about. */
+struct advice {
+	const char *sqlstate;
+	const char *constraint; /* NULL: any */
+	const char *sentence;
+};
+
+static const struct advice advices[] = {
+	{"23505", "partner_name_key",
+		"there is a partner of that name already; \"intakectl partner show NAME\" shows "
+		"it"},
+	{"23505", "partner_key_pkey",
+		"that key is enrolled already, or was revoked, which is for ever; \"intakectl cert "
+		"list\" shows it, and a new certificate wants a new key"},
+	{"23514", "partner_name_check",
+		"that is not a partner's name; it has up to 63 lower-case letters, digits and "
+		"hyphens and begins with a letter or digit"},
+	{"23514", "partner_title_check", "the title is too long; it has at most 200 characters"},
+	{"23514", "partner_key_note_check", "the note is too long; it has at most 200 characters"},
+	{"3F000", NULL, "the database has no intaked schema; run \"intakectl db migrate\""},
+	{"42P01", NULL,
+		"the database lacks a table that this program needs; run \"intakectl db migrate\""},
+	{"42883", NULL,
+		"the database lacks a function that this program needs; run \"intakectl db "
+		"migrate\""},
+};
+
+static const struct advice *find_advice(const char *sqlstate, const char *constraint)
+{
+	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+		bool is_meant = advices[i].constraint == NULL ||
+			(constraint != NULL && strcmp(advices[i].constraint, constraint) == 0);
+		if (is_meant && strcmp(advices[i].sqlstate, sqlstate) == 0) {
+			return &advices[i];
+		}
+	}
+	return NULL;
+}
+
+/* libpq's message as a part of one line. */
+static const char *one_line(const char *message, char *line, size_t size)
+{
+	size_t len = 0;
+	for (; *message != '\0' && len + 2 < size; message++) {
+		if (*message == '\n') {
+			if (message[1] != '\0') {
+				line[len++] = ';';
+			}
+		} else if (*message == '\t') {
+			line[len++] = ' ';
+		} else {
+			line[len++] = *message;
+		}
+	}
+	line[len] = '\0';
+	return line;
+}
+
+void database_explain(const struct database *database, const PGresult *result, struct err *err)
+{
+	char line[320];
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	if (sqlstate == NULL || message == NULL) {
+		err_set(err,
+			"the connection to the database was lost: %s; whether the change was made "
+			"is not known, look before you repeat it",
+			one_line(PQerrorMessage(database->link), line, sizeof(line)));
+		return;
+	}
+	one_line(message, line, sizeof(line));
+	const struct advice *advice =
+		find_advice(sqlstate, PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
+	if (advice != NULL) {
+		err_set(err, "%s (%s)", advice->sentence, line);
+	} else if (strcmp(sqlstate, "42501") == 0) {
+		err_set(err,
+			"the database user \"%s\" may not do that: %s; use a member of the role "
+			"%s in %s of %s",
+			PQuser(database->link), line, roles[database->role].role,
+			roles[database->role].setting, database->conf_path);
+	} else if (strcmp(sqlstate, "P0002") == 0 || strcmp(sqlstate, "22023") == 0) {
+		err_set(err, "%s", line);
+	} else {
+		err_set(err,
+			"the database refused: %s (SQLSTATE %s); its log may say more, and nothing "
+			"was changed",
+			line, sqlstate);
+	}
+}
+
+static void on_notice(void *ctx, const char *message)
+{
+	char line[320];
+	(void)ctx;
+	fprintf(stderr, "intakectl: the database says: %s\n",
+		one_line(message, line, sizeof(line)));
+}
+
+/*
+ * The connection string alone says which database it is, as for the daemon: what a shell happens
+ * to have exported must not enrol a partner elsewhere. What proves who the operator is stays.
+ */
+static bool forget_libpq_environment(void)
+{
+	PQconninfoOption *options = PQconninfoParse("", NULL);
+	for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+		if (o->envvar != NULL && strcmp(o->keyword, "password") != 0 &&
+			strcmp(o->keyword, "passfile") != 0) {
+			unsetenv(o->envvar);
+		}
+	}
+	PQconninfoFree(options);
+	return options != NULL;
+}
+
+bool database_open(struct database *database, enum database_role role,
+	const struct request *request, struct err *err)
+{
+	char timeout[16];
+	char line[320];
+	const struct conf *conf = request->conf;
+	*database = (struct database){.role = role, .conf_path = request->conf_path};
+	snprintf(timeout, sizeof(timeout), "%d",
+		(int)((conf->database_connect_timeout_ms + 999) / 1000));
+	/* What stands behind dbname has the last word, what stands before it does not. */
+	const char *const names[] = {
+		"connect_timeout", "fallback_application_name", "dbname", "client_encoding", NULL};
+	const char *const values[] = {timeout, "intakectl",
+		role == DATABASE_OWNER ? conf->database_owner_connection
+				       : conf->database_operator_connection,
+		"UTF8", NULL};
+	if (!forget_libpq_environment()) {
+		return err_set(err, "there is no memory left");
+	}
+	database->link = PQconnectdbParams(names, values, 1);
+	if (PQstatus(database->link) != CONNECTION_OK) {
+		return err_set(err, "%s; check %s in %s, and that PostgreSQL is running",
+			one_line(PQerrorMessage(database->link), line, sizeof(line)),
+			roles[role].setting, request->conf_path);
+	}
+	PQsetNoticeProcessor(database->link, on_notice, NULL);
+	PGresult *done = database_query(database,
+		"SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', "
+		"false)",
+		NULL, 0, err);
+	PQclear(done);
+	return done != NULL;
+}
+
+void database_close(struct database *database)
+{
+	PQfinish(database->link);
+	database->link = NULL;
+}
+
+PGresult *database_query(struct database *database, const char *sql, const char *const *parameters,
+	int parameter_count, struct err *err)
+{
+	PGresult *result =
+		PQexecParams(database->link, sql, parameter_count, NULL, parameters, NULL, NULL, 0);
+	ExecStatusType status = PQresultStatus(result);
+	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+		return result;
+	}
+	database_explain(database, result, err);
+	PQclear(result);
+	return NULL;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the commands of intakectl share. A command writes its result to standard output; when it
+ * fails it says why in one sentence, with what to do about it, and its exit status is 1.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "conf/conf.h"
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ORGANISATIONS_MAX 1000
+
+/* Exit statuses. */
+enum outcome { OUTCOME_DONE = 0, OUTCOME_FAILED = 1, OUTCOME_USAGE = 2 };
+
+/* The command line, taken apart; texts belong to it. */
+struct request {
+	const char *conf_path;
+	const struct conf *conf;
+	bool is_json;
+	bool is_live;
+	bool may_relay;
+	const char *title;
+	const char *note;
+	const char *certificate; /* path of a PEM file */
+	const char *spki;        /* hex */
+	const char *organisations[ORGANISATIONS_MAX];
+	size_t organisation_count;
+	const char *argument; /* behind the command's two words; NULL: none */
+};
+
+enum outcome migrate_command_apply(const struct request *request);
+enum outcome migrate_command_status(const struct request *request);
+enum outcome partner_command_add(const struct request *request);
+enum outcome partner_command_list(const struct request *request);
+enum outcome partner_command_show(const struct request *request);
+enum outcome partner_command_suspend(const struct request *request);
+enum outcome partner_command_resume(const struct request *request);
+enum outcome cert_command_add(const struct request *request);
+enum outcome cert_command_list(const struct request *request);
+enum outcome cert_command_revoke(const struct request *request);
+enum outcome status_command_show(const struct request *request);
+
+/* "intakectl: SENTENCE" on standard error. */
+enum outcome outcome_failed(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* Which of the configuration's connections a command needs. */
+enum database_role { DATABASE_OPERATOR, DATABASE_OWNER };
+
+struct database {
+	PGconn *link;
+	enum database_role role;
+	const char *conf_path;
+};
+
+/* err is a sentence that ends in what to do. Close it either way. */
+MUST_CHECK bool database_open(struct database *database, enum database_role role,
+	const struct request *request, struct err *err);
+void database_close(struct database *database);
+/* Rows, for PQclear; NULL with a sentence in err. Parameters are $1 and so on, as text. */
+MUST_CHECK PGresult *database_query(struct database *database, const char *sql,
+	const char *const *parameters, int parameter_count, struct err *err);
+/* What went wrong with a statement, as a sentence that ends in what to do. */
+void database_explain(const struct database *database, const PGresult *result, struct err *err);
+
+/* Prints rows as an aligned table under the names of their columns. */
+void table_print(const PGresult *rows);
+/* Prints one row as a list of names and values. */
+void table_print_row(const PGresult *rows, int row);
+/* Prints text, control characters replaced, and fills up to width characters. */
+void table_print_cell(const char *text, int width);
+int table_cell_width(const char *text);
+
+/* A file of sql/, part of the program. */
+struct migration {
+	int version;
+	const char *name; /* "0001_roles" */
+	const char *sql;
+};
+
+extern const struct migration migrations[];
+extern const size_t migration_count;

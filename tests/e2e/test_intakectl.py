@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's program: what it changes, what it prints, and what it says when it cannot."""
+
+import json
+import re
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from harness import ADMINISTRATOR, BUILD, ROOT, run_program
+
+MIGRATIONS = sorted(path.stem for path in (ROOT / "sql").glob("[0-9]*.sql"))
+SPKI = "ab" * 32
+UNKNOWN_SPKI = "cd" * 32
+
+
+@pytest.fixture
+def site(world):
+    """A configuration and a migrated database without a daemon."""
+    return world.daemon()
+
+
+@pytest.fixture(scope="module")
+def refusing_site(world):
+    """One for all tests that change nothing: two partners, one key."""
+    shared = world.daemon()
+    shared.control("partner", "add", "nordhaven", "--org", "a.example")
+    shared.control("partner", "add", "other", "--org", "a.example")
+    shared.control("cert", "add", "nordhaven", "--spki", SPKI)
+    yield shared
+    assert shared.value("SELECT count(*) FROM intake.partner WHERE NOT is_suspended") == 2
+    assert shared.value("SELECT count(*) FROM intake.partner_key WHERE revoked_at IS NULL") == 1
+
+
+@pytest.fixture
+def empty_site(world):
+    """The same over a database in which nothing was made yet."""
+    world.count += 1
+    name = f"empty_{world.count}"
+    world.postgres.query(ADMINISTRATOR, f"CREATE DATABASE {name}")
+    return world.daemon(database=name)
+
+
+def refusal(site, *arguments):
+    """The sentence of a command that fails."""
+    done = site.control(*arguments, is_checked=False)
+    assert done.returncode == 1, (arguments, done.stdout, done.stderr)
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("intakectl: "), lines
+    return lines[0].removeprefix("intakectl: ")
+
+
+def json_of(site, *arguments):
+    return json.loads(site.control("--json", *arguments).stdout)
+
+
+# ---- the schema
+
+
+def test_migrate_applies_every_file_once_and_in_order(empty_site):
+    assert refusal(empty_site, "db", "status").startswith(f"{len(MIGRATIONS)} migrations are pending")
+    assert empty_site.control("db", "migrate").stdout.splitlines() == [
+        f"{name} applied" for name in MIGRATIONS
+    ]
+    recorded = "SELECT name FROM intake.migration ORDER BY version"
+    assert [name for (name,) in empty_site.rows(recorded)] == MIGRATIONS
+    again = empty_site.control("db", "migrate").stdout
+    assert again == f"nothing to apply: the schema is at {MIGRATIONS[-1]}\n"
+
+
+def test_status_shows_what_is_applied_and_what_is_pending(empty_site):
+    pending = empty_site.control("db", "status", is_checked=False)
+    assert pending.returncode == 1
+    assert [line.split() for line in pending.stdout.splitlines()] == [
+        [name, "pending"] for name in MIGRATIONS
+    ]
+    empty_site.control("db", "migrate")
+    applied = empty_site.control("db", "status").stdout.splitlines()
+    assert [line.split()[:2] for line in applied] == [[name, "applied"] for name in MIGRATIONS]
+    rows = json_of(empty_site, "db", "status")
+    assert [row["name"] for row in rows] == MIGRATIONS
+    assert all(row["applied_at"] for row in rows)
+
+
+def test_every_migration_may_run_again(site):
+    for name in MIGRATIONS:
+        site.rows((ROOT / "sql" / f"{name}.sql").read_text())
+    assert site.control("db", "status").stdout.count("applied") == len(MIGRATIONS)
+
+
+def test_two_migrations_at_once_apply_each_file_once(empty_site):
+    command = [BUILD / "intakectl", "-c", empty_site.conf, "db", "migrate"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = "".join(process.communicate(timeout=60)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(re.findall(r"^(\w+) applied$", said, re.MULTILINE)) == MIGRATIONS
+
+
+def test_a_database_ahead_of_the_program_is_left_alone(site):
+    site.rows("INSERT INTO intake.migration (version, name) VALUES (9999, '9999_later')")
+    site.rows("DELETE FROM intake.migration WHERE version = 1")
+    for verb in ("migrate", "status"):
+        said = refusal(site, "db", verb)
+        assert "9999_later" in said and "as new as the database" in said
+    assert site.value("SELECT count(*) FROM intake.migration WHERE version = 1") == 0
+
+
+def test_a_failed_migration_names_file_and_reason_and_leaves_nothing(empty_site):
+    empty_site.rows("CREATE SCHEMA intake CREATE TABLE partner (id int)")
+    empty_site.rows("GRANT ALL ON SCHEMA intake TO PUBLIC")
+    said = refusal(empty_site, "db", "migrate")
+    assert re.match(r"\d{4}_\w+\.sql.* was not applied: ", said), said
+    done = empty_site.control("db", "status", is_checked=False)
+    assert done.returncode == 1 and "pending" in done.stdout
+
+
+# ---- partners
+
+
+def test_a_partner_is_added_in_test_mode_and_shown(site):
+    said = site.control("partner", "add", "nordhaven", "--org", "cert.example.org").stdout
+    assert said.startswith("partner nordhaven is enrolled, in test mode")
+    shown = dict(
+        line.split(maxsplit=1) for line in site.control("partner", "show", "nordhaven").stdout.splitlines()
+    )
+    assert shown["name"] == "nordhaven"
+    assert shown["mode"] == "test"
+    assert shown["state"] == "active"
+    assert shown["relay"] == "no"
+    assert shown["organisations"] == "cert.example.org"
+
+
+def test_a_partner_has_what_the_options_say(site):
+    site.control(
+        "partner", "add", "nordhaven", "--live", "--relay", "--title", 'Nord "\\ hafen é',
+        "--org", "a.example", "--org", "b.example",
+    )  # fmt: skip
+    shown = json_of(site, "partner", "show", "nordhaven")
+    assert shown["title"] == 'Nord "\\ hafen é'
+    assert shown["organisations"] == ["a.example", "b.example"]
+    assert shown["is_live"] and shown["may_relay"] and not shown["is_suspended"]
+
+
+def test_partners_are_listed_in_aligned_columns(site):
+    site.control("partner", "add", "ab", "--org", "a.example", "--title", "Été")
+    site.control("partner", "add", "a-longer-name", "--org", "a.example", "--org", "b.example", "--live")
+    lines = site.control("partner", "list").stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["NAME", "MODE", "STATE", "RELAY", "KEYS", "ORGANISATIONS", "TITLE"],
+        ["a-longer-name", "live", "active", "no", "0", "a.example", "+1", "-"],
+        ["ab", "test", "active", "no", "0", "a.example", "Été"],
+    ]
+    assert [line.index("ORGANISATIONS") for line in lines[:1]] == [
+        lines[1].index("a.example")
+    ] == [lines[2].index("a.example")]
+    assert [partner["name"] for partner in json_of(site, "partner", "list")] == ["a-longer-name", "ab"]
+
+
+def test_an_empty_list_is_a_list(site):
+    assert json_of(site, "partner", "list") == []
+    assert len(site.control("partner", "list").stdout.splitlines()) == 1
+
+
+def test_a_partner_is_suspended_and_resumed(site):
+    site.control("partner", "add", "nordhaven", "--org", "a.example")
+    assert "is suspended" in site.control("partner", "suspend", "nordhaven").stdout
+    assert json_of(site, "partner", "show", "nordhaven")["is_suspended"]
+    assert "is active" in site.control("partner", "resume", "nordhaven").stdout
+    assert not json_of(site, "partner", "show", "nordhaven")["is_suspended"]
+    assert json_of(site, "partner", "suspend", "nordhaven")["is_suspended"]
+
+
+@pytest.mark.parametrize("verb", ["show", "suspend", "resume"])
+def test_an_unknown_partner_is_named(refusing_site, verb):
+    assert 'there is no partner "nobody"' in refusal(refusing_site, "partner", verb, "nobody")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nordhaven", "--org", "a.example"], "there is a partner of that name already"),
+        (["Nordhaven", "--org", "a.example"], "that is not a partner's name"),
+        (["n" * 64, "--org", "a.example"], "that is not a partner's name"),
+        (["other", "--org", "A.example"], 'organisation "A.example" is not a lower-case domain'),
+        (["other", "--org", "a,b"], 'organisation "a,b" is not'),
+        (["other", "--org", 'a"}'], 'organisation "a"}" is not'),
+        (["other", "--org", "a.example", "--title", "x" * 201], "the title is too long"),
+    ],
+)
+def test_a_partner_that_cannot_be_added_is_refused_with_the_reason(
+    refusing_site, arguments, sentence
+):
+    assert sentence in refusal(refusing_site, "partner", "add", *arguments)
+
+
+def test_names_and_titles_are_taken_up_to_their_limits(site):
+    site.control("partner", "add", "n" * 63, "--org", "a.example", "--title", "x" * 200)
+    assert json_of(site, "partner", "show", "n" * 63)["title"] == "x" * 200
+
+
+# ---- keys
+
+
+@pytest.fixture
+def partner_site(site):
+    site.control("partner", "add", "nordhaven", "--org", "a.example")
+    site.control("partner", "add", "other", "--org", "a.example")
+    return site
+
+
+def test_a_key_is_added_from_a_certificate_and_noted_by_its_subject(partner_site, world):
+    credential = world.authority.issue("nordhaven", common_name="Duty officer")
+    partner_site.control("cert", "add", "nordhaven", "--cert", credential.certificate)
+    (key,) = json_of(partner_site, "cert", "list")
+    assert key["spki_sha256"] == credential.spki_sha256()
+    assert (key["partner"], key["note"]) == ("nordhaven", "CN=Duty officer")
+    assert key["revoked_at"] is None
+
+
+def test_a_key_is_added_by_its_digest_in_the_spellings_of_openssl(partner_site):
+    colons = ":".join(["AB"] * 32)
+    partner_site.control("cert", "add", "nordhaven", "--spki", colons, "--note", "by phone")
+    (key,) = json_of(partner_site, "cert", "list", "nordhaven")
+    assert (key["spki_sha256"], key["note"]) == (SPKI, "by phone")
+    assert json_of(partner_site, "cert", "list", "other") == []
+
+
+def test_keys_are_listed_in_a_table(partner_site):
+    partner_site.control("cert", "add", "nordhaven", "--spki", SPKI)
+    heading, line = partner_site.control("cert", "list").stdout.splitlines()
+    assert heading.split() == ["PARTNER", "SPKI_SHA256", "ADDED", "REVOKED", "NOTE"]
+    assert line.split()[:2] == ["nordhaven", SPKI]
+    assert line.split()[-2:] == ["-", "-"]
+
+
+def test_a_key_is_revoked_by_digest_or_certificate_and_stays_revoked(partner_site, world):
+    credential = world.authority.issue("nordhaven")
+    for arguments in (["--spki", SPKI], ["--cert", credential.certificate]):
+        partner_site.control("cert", "add", "nordhaven", *arguments)
+    assert "for ever" in partner_site.control("cert", "revoke", SPKI).stdout
+    revoked = json_of(partner_site, "cert", "revoke", "--cert", credential.certificate)
+    assert revoked["spki_sha256"] == credential.spki_sha256() and revoked["revoked_at"]
+    assert all(key["revoked_at"] for key in json_of(partner_site, "cert", "list"))
+    assert "was revoked" in refusal(partner_site, "cert", "add", "other", "--spki", SPKI)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["add", "nobody", "--spki", UNKNOWN_SPKI], 'there is no partner "nobody"'),
+        (["add", "other", "--spki", SPKI], "that key is enrolled already"),
+        (["add", "other", "--spki", SPKI[1:]], "expected 64 hex digits"),
+        (["add", "other", "--spki", SPKI + "a"], "expected 64 hex digits"),
+        (["add", "other", "--spki", "x" + SPKI[1:]], "expected 64 hex digits"),
+        (["add", "other", "--spki", UNKNOWN_SPKI, "--note", "x" * 201], "the note is too long"),
+        (["add", "other", "--cert", "/nowhere"], "cannot be opened: No such file or directory"),
+        (["add", "other", "--cert", "/etc/hostname"], "holds no certificate in PEM form"),
+        (["list", "nobody"], 'there is no partner "nobody"'),
+        (["revoke", UNKNOWN_SPKI], f"there is no enrolled key {UNKNOWN_SPKI}"),
+        (["revoke", "5"], "expected 64 hex digits"),
+    ],
+)
+def test_a_key_that_cannot_be_changed_is_refused_with_the_reason(refusing_site, arguments, sentence):
+    assert sentence in refusal(refusing_site, "cert", *arguments)
+
+
+def test_a_long_subject_is_cut_at_a_character(partner_site, world):
+    credential = world.authority.issue("nordhaven", common_name="x" * 60)
+    partner_site.control("cert", "add", "nordhaven", "--cert", credential.certificate)
+    (key,) = json_of(partner_site, "cert", "list")
+    assert key["note"] == "CN=" + "x" * 60
+
+
+# ---- the database is not as it should be
+
+
+def test_a_user_without_the_role_is_told_which_role(site):
+    analyst = site.postgres.connection_string("analyst", site.database)
+    site.configure({"database.operator_connection": analyst})
+    said = refusal(site, "partner", "list")
+    assert 'user "analyst" may not do that' in said
+    assert "intake_operator in database.operator_connection of " in said
+
+
+def test_a_database_without_the_schema_is_told_to_migrate(empty_site):
+    empty_site.configure({"database.operator_connection": empty_site.settings["database.owner_connection"]})
+    for command in (["partner", "list"], ["cert", "list"]):
+        assert 'run "intakectl db migrate"' in refusal(empty_site, *command)
+
+
+def test_a_database_that_is_away_is_told_with_the_setting(site):
+    for name in ("operator", "owner"):
+        site.configure({f"database.{name}_connection": "host=/nowhere dbname=x"})
+    assert "check database.operator_connection in " in refusal(site, "partner", "list")
+    assert "check database.owner_connection in " in refusal(site, "db", "status")
+
+
+def test_the_environment_does_not_change_database_or_dates(refusing_site, monkeypatch):
+    for name, value in (("PGPORT", "1"), ("PGOPTIONS", "-c nonsense"), ("PGDATESTYLE", "German")):
+        monkeypatch.setenv(name, value)
+    shown = refusing_site.control("partner", "show", "nordhaven").stdout
+    assert re.search(r"^created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00$", shown, re.MULTILINE)
+
+
+# ---- the daemon's status
+
+
+class FakeControl:
+    """The daemon's end of the control socket, which answers once."""
+
+    def __init__(self, path, answer):
+        self.path = path
+        self.answer = answer
+        self.heard = b""
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.bind(str(path))
+        self.socket.listen(1)
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        connection, _ = self.socket.accept()
+        with connection:
+            while not self.heard.endswith(b"\n"):
+                self.heard += connection.recv(100)
+            half = len(self.answer) // 2
+            connection.sendall(self.answer[:half])
+            connection.sendall(self.answer[half:])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.thread.join(timeout=10)
+        self.socket.close()
+        self.path.unlink()
+
+
+STATUS = {"version": "0.1.0", "uptime_s": 5, "ready": True, "last": None,
+          "database": {"state": "up", "rate": 1.5}, "workers": [{"connections": 3}, {"connections": 4}]}  # fmt: skip
+
+
+def test_status_of_a_running_daemon_says_that_it_is_ready(daemon):
+    for _ in range(3):
+        shown = json_of(daemon, "status")
+        assert shown["ready"] is True and shown["partners"] == 3
+    assert re.search(r"^ready +true$", daemon.control("status").stdout, re.MULTILINE)
+
+
+def test_status_shows_every_value_under_its_name(refusing_site):
+    with FakeControl(refusing_site.settings["control.path"], json.dumps(STATUS).encode()) as control:
+        said = refusing_site.control("status").stdout
+    assert control.heard == b"status\n"
+    assert [line.split() for line in said.splitlines()] == [
+        ["version", "0.1.0"],
+        ["uptime_s", "5"],
+        ["ready", "true"],
+        ["last", "null"],
+        ["database.state", "up"],
+        ["database.rate", "1.5"],
+        ["workers.1.connections", "3"],
+        ["workers.2.connections", "4"],
+    ]
+
+
+def test_status_for_programs_is_the_daemons_object(refusing_site):
+    with FakeControl(refusing_site.settings["control.path"], json.dumps(STATUS).encode()):
+        assert json_of(refusing_site, "status") == STATUS
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (b'{"error":"unknown command"}', "the daemon says: unknown command"),
+        (b"", "is not a JSON object"),
+        (b"[]", "is not a JSON object"),
+        (b'{"a":1', "is not a JSON object"),
+    ],
+)
+def test_status_says_what_is_wrong_with_an_answer(refusing_site, answer, sentence):
+    with FakeControl(refusing_site.settings["control.path"], answer):
+        assert sentence in refusal(refusing_site, "status")
+
+
+def test_status_without_a_daemon_says_so(site):
+    assert "the daemon does not answer at " in refusal(site, "status")
+    site.configure({"control.path": ""})
+    assert "control.path is empty in " in refusal(site, "status")
+
+
+# ---- the command line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "db",
+        "nonsense",
+        "db nonsense",
+        "db migrate now",
+        "partner add",
+        "partner add x",
+        "partner add x y --org a.example",
+        "partner list x",
+        "partner show",
+        "partner show x --live",
+        "partner list --cert x",
+        "cert add x",
+        f"cert add x --spki {SPKI} --cert y",
+        f"cert add x --spki {SPKI} --org y",
+        "cert revoke",
+        f"cert revoke {SPKI} --cert y",
+        "cert list x y",
+        "status now",
+        "--nonsense status",
+        "partner add x --org",
+    ],
+)
+def test_a_wrong_command_line_is_status_2(line):
+    done = run_program("intakectl", *line.split())
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.search(r"^(usage: |\"intakectl --help\")", done.stderr, re.MULTILINE)
+
+
+def test_help_and_version_need_no_configuration():
+    assert run_program("intakectl", "--help").stdout.startswith("usage: intakectl ")
+    assert re.fullmatch(r"intakectl \d+\.\d+\.\d+\n", run_program("intakectl", "-V").stdout)
+
+
+def test_a_fault_in_the_configuration_is_named_with_its_line(site):
+    site.conf.write_text("listen {\n\tbacklog = 0\n}\nfoo {\n}\n")
+    done = site.control("partner", "list", is_checked=False)
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"intakectl: {site.conf}:2: listen.backlog is ")
+    assert second.startswith(f"intakectl: {site.conf}:4: there is no section ")
+
+
+def test_the_manual_page_describes_every_command():
+    usage = run_program("intakectl", "--help").stdout
+    commands = re.findall(r"^  ([a-z]+) ([a-z]+)?", usage, re.MULTILINE)
+    assert len(commands) == 11
+    page = (ROOT / "daemon/tools/intakectl.8").read_text()
+    described = set(re.findall(r"^\.It Cm ([a-z]+)(?: ([a-z]+))?", page, re.MULTILINE))
+    assert described == set(commands)
