@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Every error and warning code of a report, once: REPORT_CODE(id, "text", "default sentence").
+ * No guard on purpose: whoever includes it says with REPORT_CODE what a row becomes.
+ */
+// clang-format off
+REPORT_CODE(TYPE, "type", "another JSON type is expected")
+REPORT_CODE(MEMBER_MISSING, "member-missing", "a required member is missing")
+REPORT_CODE(MEMBER_UNKNOWN, "member-unknown", "no such member is defined here")
+REPORT_CODE(VALUE_UNKNOWN, "value-unknown", "the value is not one of those allowed")
+REPORT_CODE(TOO_SHORT, "too-short", "the text is too short")
+REPORT_CODE(TOO_LONG, "too-long", "the text is too long")
+REPORT_CODE(TOO_FEW, "too-few", "too few elements")
+REPORT_CODE(TOO_MANY, "too-many", "too many elements")
+REPORT_CODE(TOO_SMALL, "too-small", "the number is too small")
+REPORT_CODE(TOO_LARGE, "too-large", "the number is too large")
+REPORT_CODE(FORMAT, "format", "the text has another form than expected")
+REPORT_CODE(NOT_UNIQUE, "not-unique", "an element is repeated")
+REPORT_CODE(NOT_INTEGER, "not-integer", "a whole number is written without fraction and exponent")
+REPORT_CODE(NUMBER_RANGE, "number-range", "integers lie within 2^53-1 of zero, other numbers have at most 40 characters and an exponent from -300 to 300")
+REPORT_CODE(EXTENSION_TOO_LARGE, "extension-too-large", "the value of an extension has at most 16,384 bytes as sent")
+REPORT_CODE(REPORTER_NOT_YOURS, "reporter-not-yours", "the partner may not report for this organisation")
+REPORT_CODE(TAXONOMY_ID, "taxonomy-id", "another taxonomy is in force")
+REPORT_CODE(TAXONOMY_VERSION, "taxonomy-version", "another major version of the taxonomy is in force")
+REPORT_CODE(AREA_NOT_ALLOWED, "area-not-allowed", "not an area of the report's category")
+REPORT_CODE(TLP_TOO_OPEN, "tlp-too-open", "a category of the report demands a stricter label")
+REPORT_CODE(TLP_LOOSER, "tlp-looser", "the label is looser than the report's")
+REPORT_CODE(VICTIM_NAMED, "victim-named", "a category of the report forbids the names of individuals and groups")
+REPORT_CODE(ATTACHMENTS_REFUSED, "attachments-refused", "a category of the report forbids attachments")
+REPORT_CODE(CATEGORY_REPEATED, "category-repeated", "the category is given already")
+REPORT_CODE(TIME_FORMAT, "time-format", "RFC 3339 with an offset is expected, a real date of the years 1970 to 2199")
+REPORT_CODE(TIME_ORDER, "time-order", "the time lies before one that it has to follow")
+REPORT_CODE(TIME_FUTURE, "time-future", "the time lies more than 5 minutes ahead of the server")
+REPORT_CODE(INDICATOR_VALUE, "indicator-value", "the value does not have the form of its type")
+REPORT_CODE(INDICATOR_DEFANGED, "indicator-defanged", "the value is defanged: send it as it is")
+REPORT_CODE(EXERCISE_EXPECTED, "exercise-expected", "a test report is an exercise: exercise has to be true")
+REPORT_CODE(TEXT_FORBIDDEN, "text-forbidden", "the text holds a control character, a direction override or a non-character")
+REPORT_CODE(RSIT_UNUSUAL, "rsit-unusual", "not a usual RSIT code of the report's categories")
+REPORT_CODE(ADDRESS_SPECIAL, "address-special", "the address is not globally reachable")
+REPORT_CODE(AREA_PRIMARY_MISSING, "area-primary-missing", "the category's primary area is not in the list")
+REPORT_CODE(ELEMENT_REPEATED, "element-repeated", "an equal indicator stands before this one: stored once")
+REPORT_CODE(TEXT_SUSPICIOUS, "text-suspicious", "the text holds a direction override: kept as evidence")
+// clang-format on

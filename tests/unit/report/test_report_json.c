@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../../../daemon/report/report_json_int.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct parsed {
+	struct arena arena;
+	json_t *tree;
+	char detail[160];
+};
+
+static const struct report_json_limits limits = {16, 32768};
+
+static int setup(void **state)
+{
+	struct parsed *parsed = calloc(1, sizeof(*parsed));
+	assert_non_null(parsed);
+	report_json_init();
+	arena_init(&parsed->arena, (size_t)64 * 1024 * 1024);
+	*state = parsed;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct parsed *parsed = *state;
+	arena_fini(&parsed->arena);
+	free(parsed);
+	return 0;
+}
+
+static enum report_json_verdict parse(struct parsed *parsed, struct str body)
+{
+	arena_reset(&parsed->arena);
+	char *copy = malloc(body.len == 0 ? 1 : body.len);
+	assert_non_null(copy);
+	memcpy(copy, body.data, body.len);
+	enum report_json_verdict verdict =
+		report_json_parse(&parsed->arena, (struct str){copy, body.len}, &limits,
+			&parsed->tree, parsed->detail, sizeof(parsed->detail));
+	free(copy);
+	return verdict;
+}
+
+static void test_what_is_no_i_json_is_refused(void **state)
+{
+	static const struct {
+		struct str body;
+		const char *detail;
+	} cases[] = {
+		{STR(""), "the text is empty"},
+		{STR(" \t\r\n"), "the text is empty"},
+		{STR("{"), "the text ends too early, near byte 1"},
+		{STR("{\"a\":1"), "the text ends too early, near byte 6"},
+		{STR("{\"a\":1}x"), "the end of the text is expected, near byte 8"},
+		{STR("{\"a\":1}\0"), "the end of the text is expected, near byte 8"},
+		{STR("{\"a\":1} {}"), "the end of the text is expected, near byte 9"},
+		{STR("{\"a\":1,\"a\":1}"), "each member may stand once in an object, near byte 10"},
+		{STR("{\"a\":1,\"\\u0061\":1}"),
+			"each member may stand once in an object, near byte 15"},
+		{STR("{\"a\\u0000\":1}"), "U+0000 is not accepted, near byte 10"},
+		{STR("[\"\\u0000\"]"), "U+0000 is not accepted, near byte 9"},
+		{STR("[\"\xff\"]"), "UTF-8 is expected, near byte 2"},
+		{STR("[\"\xc0\x80\"]"), "UTF-8 is expected, near byte 2"},
+		{STR("[\"\xed\xa0\x80\"]"), "UTF-8 is expected, near byte 2"},
+		{STR("[\"\xf4\x90\x80\x80\"]"), "UTF-8 is expected, near byte 2"},
+		{STR("\xef\xbb\xbf{}"), "JSON is expected"},
+		{STR("[\"\\ud800\"]"), NULL},
+		{STR("[\"\\udc00\"]"), NULL},
+		{STR("[\"\\ud800\\u0041\"]"), NULL},
+		{STR("[\"\\x41\"]"), NULL},
+		{STR("[\"\x01\"]"), NULL},
+		{STR("[01]"), NULL},
+		{STR("[1.]"), NULL},
+		{STR("[.5]"), NULL},
+		{STR("[+1]"), NULL},
+		{STR("[1e]"), NULL},
+		{STR("[1e301e1]"), NULL},
+		{STR("[99999999999999999999x]"), NULL},
+		{STR("[99999999999999999999.]"), NULL},
+		{STR("[1 2]"), NULL},
+		{STR("[1,]"), NULL},
+		{STR("{\"a\":1,}"), NULL},
+		{STR("{a:1}"), NULL},
+		{STR("[NaN]"), NULL},
+		{STR("[tru]"), NULL},
+		{STR("[]]"), NULL},
+		{STR("// x\n[]"), NULL},
+		{STR("1 2"), NULL},
+		{STR("1],[2"), NULL},
+		{STR("]["), NULL},
+		{STR("1,2"), NULL},
+		{STR("'x'"), NULL},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct parsed *parsed = *state;
+		if (parse(parsed, cases[i].body) != REPORT_JSON_BROKEN) {
+			fail_msg("%.*s", STR_ARG(cases[i].body));
+		}
+		if (cases[i].detail != NULL) {
+			assert_string_equal(parsed->detail, cases[i].detail);
+		}
+	}
+}
+
+static void test_nesting_and_values_are_counted_outside_strings(void **state)
+{
+	static char body[200000];
+	for (size_t depth = 16; depth <= 17; depth++) {
+		memset(body, '[', depth);
+		memset(body + depth, ']', depth);
+		assert_int_equal(parse(*state, (struct str){body, 2 * depth}),
+			depth == 16 ? REPORT_JSON_PARSED : REPORT_JSON_BROKEN);
+	}
+	assert_int_equal(
+		parse(*state, STR("[\"[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"]")), REPORT_JSON_PARSED);
+	for (size_t commas = 32767; commas <= 32768; commas++) {
+		body[0] = '[';
+		for (size_t i = 0; i < commas; i++) {
+			memcpy(body + 1 + 2 * i, "1,", 2);
+		}
+		memcpy(body + 1 + 2 * commas, "1]", 2);
+		assert_int_equal(parse(*state, (struct str){body, 3 + 2 * commas}),
+			commas == 32767 ? REPORT_JSON_PARSED : REPORT_JSON_BROKEN);
+	}
+	memset(body, ',', sizeof(body));
+	memcpy(body, "[\"", 2);
+	memcpy(body + sizeof(body) - 2, "\"]", 2);
+	assert_int_equal(parse(*state, (struct str){body, sizeof(body)}), REPORT_JSON_PARSED);
+}
+
+static void test_numbers_are_judged_the_same_after_replacement(void **state)
+{
+	struct parsed *parsed = *state;
+	assert_int_equal(parse(parsed,
+				 STR("[9223372036854775807,9223372036854775808,"
+				     "-9223372036854775808,-9223372036854775809,1e301,-1e301,"
+				     "1e41,10e40,-1e41,99999999999e300,1e-400,\"1e301\",1E2,"
+				     "99999999999999999999,99999999999999999999,"
+				     "99999999999999999998]")),
+		REPORT_JSON_PARSED);
+	json_t *list = parsed->tree;
+	assert_true(json_integer_value(json_array_get(list, 0)) == INT64_MAX);
+	assert_true(json_integer_value(json_array_get(list, 1)) > (INT64_C(1) << 62));
+	assert_true(json_integer_value(json_array_get(list, 2)) == INT64_MIN);
+	assert_true(json_is_integer(json_array_get(list, 3)));
+	assert_true(json_integer_value(json_array_get(list, 3)) < -(INT64_C(1) << 62));
+	for (size_t i = 4; i < 13; i++) {
+		json_t *value = json_array_get(list, i);
+		if (i == 11) {
+			assert_string_equal(json_string_value(value), "1e301");
+			continue;
+		}
+		assert_true(json_is_real(value));
+		bool is_bad = i == 4 || i == 5 || i == 10;
+		assert_int_equal(json_real_value(value) == REPORT_JSON_BAD_REAL, is_bad);
+	}
+	assert_true(json_equal(json_array_get(list, 13), json_array_get(list, 14)));
+	assert_false(json_equal(json_array_get(list, 13), json_array_get(list, 15)));
+}
+
+static void test_values_that_are_no_containers_are_parsed(void **state)
+{
+	struct parsed *parsed = *state;
+	assert_int_equal(parse(parsed, STR(" \"a\\u0062\" \n")), REPORT_JSON_PARSED);
+	assert_string_equal(json_string_value(parsed->tree), "ab");
+	assert_int_equal(parse(parsed, STR("-0")), REPORT_JSON_PARSED);
+	assert_int_equal(json_integer_value(parsed->tree), 0);
+	assert_int_equal(parse(parsed, STR("null")), REPORT_JSON_PARSED);
+	assert_true(json_is_null(parsed->tree));
+}
+
+static void test_an_exhausted_arena_ends_the_parse(void **state)
+{
+	struct parsed *parsed = *state;
+	static char body[20002];
+	struct arena whole = parsed->arena;
+	int exhausted = 0;
+	memset(body, 'x', sizeof(body));
+	memcpy(body, "[\"", 2);
+	memcpy(body + sizeof(body) - 2, "\"]", 2);
+	for (size_t max = 0; max <= 131072; max += 4096) {
+		arena_init(&parsed->arena, max);
+		enum report_json_verdict verdict = parse(parsed, (struct str){body, sizeof(body)});
+		assert_true(verdict != REPORT_JSON_BROKEN);
+		exhausted += verdict == REPORT_JSON_NO_MEMORY;
+		arena_fini(&parsed->arena);
+	}
+	parsed->arena = whole;
+	assert_in_range(exhausted, 1, 32);
+	assert_int_equal(parse(parsed, STR("{}")), REPORT_JSON_PARSED);
+}
+
+static void test_members_are_measured_as_sent(void **state)
+{
+	uint32_t sizes[7];
+	(void)state;
+	report_json_measure_members(
+		STR(" { \"a\\\"}\" : [ 1 , {\"}\":\"]\"} ] ,\n\"b\":-1.5e3 , \"c\" : { \"d\" : 12 ,"
+		    "\"e\":\"\\\"x\" , \"f\" : [ ] ,\"g\":{ \"h\" : {} }, \"i\":null,\"j\":1,"
+		    "\"\\u006b\"  :  true  } , \"l\":0 } "),
+		2, sizes, 7);
+	static const uint32_t expected[] = {2, 5, 3, 12, 4, 1, 4};
+	for (size_t i = 0; i < 7; i++) {
+		assert_int_equal(sizes[i], expected[i]);
+	}
+	report_json_measure_members(STR("{\"a\":{\"b\":\"c\"}}"), 0, sizes, 1);
+	assert_int_equal(sizes[0], 3);
+	report_json_measure_members(STR("{\"a\":{}}"), 0, sizes, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_no_i_json_is_refused),
+		cmocka_unit_test(test_nesting_and_values_are_counted_outside_strings),
+		cmocka_unit_test(test_numbers_are_judged_the_same_after_replacement),
+		cmocka_unit_test(test_values_that_are_no_containers_are_parsed),
+		cmocka_unit_test(test_an_exhausted_arena_ends_the_parse),
+		cmocka_unit_test(test_members_are_measured_as_sent),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/report_schema.h"
+
+#include "judged.h"
+
+static void test_the_schema_equals_the_published_one(void **state)
+{
+	struct judged *judged = *state;
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	assert_true(report_schema_render(&out, judged->taxonomy));
+	json_t *rendered = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *published = json_load_file(SOURCE_DIR "/tests/oracle/report.schema.json", 0, NULL);
+	assert_non_null(rendered);
+	assert_non_null(published);
+	assert_true(json_equal(rendered, published));
+	json_decref(rendered);
+	json_decref(published);
+	buf_fini(&out);
+}
+
+static void test_a_buffer_too_small_is_told(void **state)
+{
+	struct judged *judged = *state;
+	struct buf whole;
+	buf_init(&whole, 1 << 20);
+	assert_true(report_schema_render(&whole, judged->taxonomy));
+	for (size_t max = 0; max < whole.len; max += 97) {
+		struct buf out;
+		buf_init(&out, max);
+		assert_false(report_schema_render(&out, judged->taxonomy));
+		buf_fini(&out);
+	}
+	buf_fini(&whole);
+}
+
+static void test_the_reference_has_an_item_for_every_field(void **state)
+{
+	struct judged *judged = *state;
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	assert_true(report_reference_render(&out, judged->taxonomy));
+	assert_true(buf_append(&out, "", 1));
+	static const char *const parts[] = {
+		".Bl -tag -width Ds\n.It Va schema Pq required\n",
+		".It Va taxonomy.version Pq required\n",
+		".It Va impact.loss.amount Pq required\n",
+		".It Va victims[].protected\n",
+		".It Va indicators[].first_seen\n",
+		"Type: whole number from 1 to 65535.\n",
+		"Type: array of 0 to 4 different elements: a category of the taxonomy.\n",
+		"one of TLP:CLEAR, TLP:GREEN, TLP:AMBER, TLP:AMBER+STRICT, TLP:RED",
+		"Type: text of 1 to 1000 characters, lines allowed.\n",
+		".It Va extensions\n",
+		"\n.El\n",
+	};
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strstr(out.data, parts[i]) == NULL) {
+			fail_msg("%s", parts[i]);
+		}
+	}
+	size_t items = 0;
+	for (const char *at = out.data; (at = strstr(at, ".It Va ")) != NULL; at++) {
+		items++;
+	}
+	assert_in_range(items, 100, 150);
+	buf_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_schema_equals_the_published_one),
+		cmocka_unit_test(test_a_buffer_too_small_is_told),
+		cmocka_unit_test(test_the_reference_has_an_item_for_every_field),
+	};
+	return cmocka_run_group_tests(tests, judged_setup, judged_teardown);
+}
