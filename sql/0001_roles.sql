@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Roles, schemas and the record of migrations. Run by a role that may create roles, and safe to run
--- again, like every file here: psql -v ON_ERROR_STOP=1 -f FILE does what intakectl db migrate does.
+-- Roles, schemas and the record of migrations. Run by a role that may create roles and owns the
+-- database, and safe to run again, like every file here: psql -v ON_ERROR_STOP=1 -f FILE does what intakectl db migrate does.
 BEGIN;
 SET LOCAL client_min_messages = warning;
 
@@ -26,7 +26,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	-- The migrations that follow run as intake_owner.
-	IF NOT pg_has_role(current_user, 'intake_owner', 'MEMBER') THEN
+	IF NOT pg_has_role(current_user, 'intake_owner', 'USAGE') THEN
 		EXECUTE format('GRANT intake_owner TO %I', current_user);
 	END IF;
 	EXECUTE format('GRANT CREATE ON DATABASE %I TO intake_owner', current_database());

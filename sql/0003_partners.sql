@@ -61,9 +61,9 @@ RETURNS TABLE (id int, name text, organisations text, may_relay boolean, is_live
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT p.id, p.name, array_to_string(p.organisations, ' '), p.may_relay, p.is_live,
 		p.is_suspended,
-		coalesce(string_agg(encode(k.spki_sha256, 'hex'), ' ')
+		coalesce(string_agg(encode(k.spki_sha256, 'hex'), ' ' ORDER BY k.spki_sha256)
 			FILTER (WHERE k.revoked_at IS NULL), ''),
-		coalesce(string_agg(encode(k.spki_sha256, 'hex'), ' ')
+		coalesce(string_agg(encode(k.spki_sha256, 'hex'), ' ' ORDER BY k.spki_sha256)
 			FILTER (WHERE k.revoked_at IS NOT NULL), '')
 	FROM intake.partner AS p LEFT JOIN intake.partner_key AS k ON k.partner_id = p.id
 	GROUP BY p.id

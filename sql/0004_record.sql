@@ -72,7 +72,7 @@ COMMENT ON COLUMN intake.report.id IS 'UUIDv7 made by the daemon; rises with the
 COMMENT ON COLUMN intake.report.received_at IS 'When the last byte of the report had arrived.';
 COMMENT ON COLUMN intake.report.partner_id IS 'Who sent it.';
 COMMENT ON COLUMN intake.report.revision IS 'Of this report id; 1 when the report names none.';
-COMMENT ON COLUMN intake.report.tlp IS 'The reports own label: 0 CLEAR, 1 GREEN, 2 AMBER, 3 AMBER+STRICT, 4 RED.';
+COMMENT ON COLUMN intake.report.tlp IS 'The report''s own label: 0 CLEAR, 1 GREEN, 2 AMBER, 3 AMBER+STRICT, 4 RED.';
 COMMENT ON COLUMN intake.report.tlp_strictest IS 'Strictest label of report, indicators and attachments; at least 3 with a protected victim or a reporter contact. Governs the payload.';
 COMMENT ON COLUMN intake.report.severity IS '0 to 5 of the Cyber Incident Severity Schema.';
 COMMENT ON COLUMN intake.report.score IS '0 to 100.';
@@ -91,12 +91,12 @@ COMMENT ON COLUMN intake.report.embargo_until IS 'sharing.embargo_until.';
 COMMENT ON COLUMN intake.report.people_affected IS 'impact.people_affected.';
 COMMENT ON COLUMN intake.report.loss_amount IS 'impact.loss.amount.';
 COMMENT ON COLUMN intake.report.loss_currency IS 'impact.loss.currency, ISO 4217.';
-COMMENT ON COLUMN intake.report.report_id IS 'The reporters own id.';
+COMMENT ON COLUMN intake.report.report_id IS 'The reporter''s own id.';
 COMMENT ON COLUMN intake.report.reporter_org IS 'reporter.org.';
 COMMENT ON COLUMN intake.report.taxonomy IS 'Id and version of the taxonomy in force when it was judged.';
 COMMENT ON COLUMN intake.report.category IS 'Primary class.';
-COMMENT ON COLUMN intake.report.primary_area IS 'The categorys area of action.';
-COMMENT ON COLUMN intake.report.action_areas IS 'The reporters areas, the primary first.';
+COMMENT ON COLUMN intake.report.primary_area IS 'The category''s area of action.';
+COMMENT ON COLUMN intake.report.action_areas IS 'The reporter''s areas, the primary first.';
 COMMENT ON COLUMN intake.report.additional_categories IS 'Further classes.';
 COMMENT ON COLUMN intake.report.rsit IS 'Codes of the Reference Security Incident Taxonomy.';
 COMMENT ON COLUMN intake.report.pap IS 'Permissible Actions Protocol label.';
@@ -138,7 +138,7 @@ COMMENT ON COLUMN intake.indicator.first_seen IS 'As reported.';
 COMMENT ON COLUMN intake.indicator.last_seen IS 'As reported.';
 COMMENT ON COLUMN intake.indicator.port IS 'As reported.';
 COMMENT ON COLUMN intake.indicator.confidence IS '0 to 100.';
-COMMENT ON COLUMN intake.indicator.tlp IS 'Its own label, or the reports.';
+COMMENT ON COLUMN intake.indicator.tlp IS 'Its own label, or the report''s.';
 COMMENT ON COLUMN intake.indicator.type IS 'ipv4, domain, sha256 and so on.';
 COMMENT ON COLUMN intake.indicator.role IS 'source, target, intermediary, infrastructure, sensor or artifact.';
 COMMENT ON COLUMN intake.indicator.protocol IS 'As reported.';
@@ -155,7 +155,7 @@ CREATE TABLE IF NOT EXISTS intake.report_key (
 );
 COMMENT ON TABLE intake.report_key IS
 	'The newest revision of each report. A key is unique over all time: this table is not partitioned.';
-COMMENT ON COLUMN intake.report_key.report_id IS 'The reporters own id.';
+COMMENT ON COLUMN intake.report_key.report_id IS 'The reporter''s own id.';
 COMMENT ON COLUMN intake.report_key.partner_id IS 'Who sent it.';
 COMMENT ON COLUMN intake.report_key.is_test IS 'Test and live are two key spaces.';
 COMMENT ON COLUMN intake.report_key.revision IS 'Of this row.';
@@ -171,7 +171,7 @@ CREATE TABLE IF NOT EXISTS intake.superseded_key (
 );
 COMMENT ON TABLE intake.superseded_key IS
 	'Older revisions; a row comes here when a newer revision takes its place in report_key.';
-COMMENT ON COLUMN intake.superseded_key.report_id IS 'The reporters own id.';
+COMMENT ON COLUMN intake.superseded_key.report_id IS 'The reporter''s own id.';
 COMMENT ON COLUMN intake.superseded_key.partner_id IS 'Who sent it.';
 COMMENT ON COLUMN intake.superseded_key.is_test IS 'Test and live are two key spaces.';
 COMMENT ON COLUMN intake.superseded_key.revision IS 'Of this row.';

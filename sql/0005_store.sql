@@ -44,7 +44,7 @@ BEGIN
 	SELECT receipt_of.place, receipt_of.outcome, r.id, r.received_at, r.report_id, r.revision,
 		r.is_test, r.sha256, r.taxonomy, r.category, r.primary_area,
 		array_to_string(r.action_areas, ' '), r.warnings
-	INTO receipt
+	INTO STRICT receipt
 	FROM intake.report AS r WHERE r.id = report_uuid;
 	RETURN receipt;
 END
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION intake.receipt_of IS 'The receipt of a stored report.';
 
 -- One report whose key was taken. The key's row is locked, so that different revisions that arrive
 -- together end as if they had been sent one after the other.
-CREATE OR REPLACE FUNCTION intake.store_again(submitted intake.report, submitted_indicators intake.indicator[], place int)
+CREATE OR REPLACE FUNCTION intake.store_again(submitted intake.report, place int)
 RETURNS intake.receipt
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -74,10 +74,7 @@ BEGIN
 		WHERE k.report_id = newest.report_id AND k.partner_id = newest.partner_id
 			AND k.is_test = newest.is_test;
 		INSERT INTO intake.report SELECT submitted.*;
-		INSERT INTO intake.indicator
-			SELECT i.* FROM unnest(submitted_indicators) AS i WHERE i.report = submitted.id;
-		RETURN ROW(place, 'stored', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-			NULL)::intake.receipt;
+		RETURN NULL;
 	END IF;
 
 	IF submitted.revision = newest.revision THEN
@@ -87,8 +84,8 @@ BEGIN
 		WHERE k.report_id = submitted.report_id AND k.partner_id = submitted.partner_id
 			AND k.is_test = submitted.is_test AND k.revision = submitted.revision;
 		IF same_id IS NULL THEN
-			RETURN ROW(place, 'superseded', NULL, NULL, NULL, newest.revision, NULL, NULL,
-				NULL, NULL, NULL, NULL, NULL)::intake.receipt;
+			RETURN ROW(place, 'superseded', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+				NULL, NULL, NULL)::intake.receipt;
 		END IF;
 	END IF;
 
@@ -108,49 +105,59 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.store_again IS
-	'Judges a submission whose key exists: a newer revision, a repeat, a conflict or superseded.';
+	'Judges a submission whose key exists: NULL when it is a newer revision, which is stored now but for its indicators; else a repeat, a conflict, superseded, or stored by an earlier sending.';
 
--- A batch in one transaction. Keys are inserted in the order of the key, so two batches cannot
--- wait for each other in a circle; what was there before is looked up by later statements, whose
--- snapshots see rows committed meanwhile (READ COMMITTED). Usually every key is new, and the answer
--- is empty: all stored.
+-- A batch in one transaction. Keys are inserted in the order of the key, and only then are the keys
+-- that were there locked, in the same order: two batches cannot wait for each other in a circle.
+-- What was there before is looked up by later statements, whose snapshots see rows committed
+-- meanwhile (READ COMMITTED). Usually every key is new, and the answer is empty: all stored.
 CREATE OR REPLACE FUNCTION intake.store(reports intake.report[], indicators intake.indicator[])
 RETURNS SETOF intake.receipt
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	added bigint;
 	added_ids uuid[];
 	place int;
+	answer intake.receipt;
 BEGIN
-	INSERT INTO intake.report_key (report_id, partner_id, is_test, revision, id)
-		SELECT s.report_id, s.partner_id, s.is_test, s.revision, s.id
-		FROM unnest(reports) WITH ORDINALITY AS s
-		ORDER BY s.report_id COLLATE "C", s.partner_id, s.is_test, s.ordinality
-	ON CONFLICT DO NOTHING;
-	GET DIAGNOSTICS added = ROW_COUNT;
+	-- The daemon looked when it connected; a setting may have changed since.
+	IF 'off' IN (current_setting('fsync'), current_setting('full_page_writes'),
+			current_setting('synchronous_commit'))
+		AND current_setting('intaked.allow_unsafe_durability', true) IS DISTINCT FROM 'on' THEN
+		RAISE EXCEPTION 'fsync, full_page_writes or synchronous_commit is off'
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
 
-	IF added = cardinality(reports) THEN
+	WITH added AS (
+		INSERT INTO intake.report_key (report_id, partner_id, is_test, revision, id)
+			SELECT s.report_id, s.partner_id, s.is_test, s.revision, s.id
+			FROM unnest(reports) WITH ORDINALITY AS s
+			ORDER BY s.report_id COLLATE "C", s.partner_id, s.is_test, s.ordinality
+		ON CONFLICT DO NOTHING RETURNING id)
+	SELECT coalesce(array_agg(id), '{}') INTO added_ids FROM added;
+
+	IF cardinality(added_ids) = cardinality(reports) THEN
 		INSERT INTO intake.report SELECT s.* FROM unnest(reports) AS s;
 		INSERT INTO intake.indicator SELECT s.* FROM unnest(indicators) AS s;
 		RETURN;
 	END IF;
 
-	SELECT coalesce(array_agg(s.id), '{}') INTO added_ids
-	FROM unnest(reports) AS s
-		JOIN intake.report_key AS k ON k.report_id = s.report_id COLLATE "C"
-			AND k.partner_id = s.partner_id AND k.is_test = s.is_test AND k.id = s.id
-	WHERE NOT EXISTS (SELECT FROM intake.report AS r WHERE r.id = s.id);
 	INSERT INTO intake.report SELECT s.* FROM unnest(reports) AS s WHERE s.id = ANY (added_ids);
-	INSERT INTO intake.indicator
-		SELECT s.* FROM unnest(indicators) AS s WHERE s.report = ANY (added_ids);
 
 	FOR place IN
 		SELECT s.ordinality FROM unnest(reports) WITH ORDINALITY AS s
 		WHERE s.id <> ALL (added_ids)
 		ORDER BY s.report_id COLLATE "C", s.partner_id, s.is_test, s.ordinality
 	LOOP
-		RETURN NEXT intake.store_again(reports[place], indicators, place);
+		answer := intake.store_again(reports[place], place);
+		IF answer IS NULL THEN
+			added_ids := array_append(added_ids, reports[place].id);
+		ELSE
+			RETURN NEXT answer;
+		END IF;
 	END LOOP;
+	INSERT INTO intake.indicator
+		SELECT s.* FROM unnest(indicators) AS s
+		WHERE s.report IN (SELECT unnest(added_ids));
 END
 $$;
 COMMENT ON FUNCTION intake.store IS
@@ -167,6 +174,7 @@ BEGIN
 		SELECT w.ordinality::int AS place, w.partner_id, w.is_test, w.report_id, w.revision, w.digest
 		FROM unnest(partner_ids, tests, report_ids, revisions, digests) WITH ORDINALITY
 			AS w(partner_id, is_test, report_id, revision, digest)
+		ORDER BY w.ordinality
 	LOOP
 		SELECT k.id INTO found_id FROM (
 			SELECT k.id, k.revision FROM intake.report_key AS k
@@ -189,8 +197,10 @@ COMMENT ON FUNCTION intake.find IS
 	'Receipts by key: of the newest revision where none is named, and only with the given digest where one is.';
 
 CREATE OR REPLACE FUNCTION intake.note_refusals(refusals intake.refusal[]) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-	INSERT INTO intake.refusal SELECT r.* FROM unnest(refusals) AS r
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	INSERT INTO intake.refusal SELECT r.* FROM unnest(refusals) AS r;
+END
 $$;
 COMMENT ON FUNCTION intake.note_refusals IS 'Keeps what was refused, without its content.';
 

@@ -28,7 +28,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION intake.tlp_label IS 'The label of a stored number.';
 GRANT EXECUTE ON FUNCTION intake.cleared_tlp, intake.tlp_label TO intake_view, intake_analyst;
-GRANT USAGE ON SCHEMA intake TO intake_analyst;
 
 SET LOCAL ROLE intake_view;
 CREATE OR REPLACE VIEW analysis.report WITH (security_barrier) AS

@@ -23,7 +23,7 @@ static const struct {
 	[LOG_SEVERITY_FATAL] = {"fatal", 2},
 };
 
-static enum log_severity log_threshold = LOG_SEVERITY_INFO;
+static _Atomic enum log_severity log_threshold = LOG_SEVERITY_INFO;
 
 void log_set_threshold(enum log_severity threshold)
 {

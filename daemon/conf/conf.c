@@ -6,15 +6,20 @@
  */
 #include "conf_int.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The settings come first, so that a pointer to them is a pointer to the whole. */
 struct conf_snapshot {
 	struct conf conf;
 	atomic_uint reference_count;
+	char *path; /* NULL: defaults only */
+	struct conf_mark marks[CONF_ROW_COUNT];
 };
 
 static const struct conf_setting settings[] = {
@@ -100,6 +105,7 @@ static void conf_free(struct conf_snapshot *snapshot)
 			conf_value_store_text(&snapshot->conf, row, NULL);
 		}
 	}
+	free(snapshot->path);
 	free(snapshot);
 }
 
@@ -144,7 +150,32 @@ struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx)
 		conf_free(snapshot);
 		return NULL;
 	}
+	memcpy(snapshot->marks, draft.marks, sizeof(snapshot->marks));
+	if (path != NULL) {
+		snapshot->path = strdup(path);
+		ENSURE(snapshot->path != NULL);
+	}
 	return &snapshot->conf;
+}
+
+bool conf_files_are_readable(const struct conf *conf, conf_fault_fn *on_fault, void *ctx)
+{
+	static const enum conf_row files[] = {CONF_ROW_tls_certificate, CONF_ROW_tls_key,
+		CONF_ROW_tls_partner_ca, CONF_ROW_tls_partner_crl, CONF_ROW_taxonomy_file};
+	const struct conf_snapshot *snapshot = (const struct conf_snapshot *)conf;
+	struct conf_draft draft = {.path = snapshot->path};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const char *file = conf_value_text(conf, files[i]);
+		if (file[0] == '\0' || faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) == 0) {
+			continue;
+		}
+		conf_draft_fault(&draft, snapshot->marks[files[i]].line, "%s.%s: %s: %s",
+			settings[files[i]].section, settings[files[i]].name, file, strerror(errno));
+	}
+	bool is_good = draft.fault_count == 0;
+	conf_draft_report(&draft, on_fault, ctx);
+	return is_good;
 }
 
 struct conf *conf_ref(struct conf *conf)
@@ -163,6 +194,29 @@ void conf_unref(struct conf **conf)
 	}
 	if (atomic_fetch_sub_explicit(&snapshot->reference_count, 1, memory_order_acq_rel) == 1) {
 		conf_free(snapshot);
+	}
+}
+
+void conf_keep_fixed(struct conf *loaded, const struct conf *running)
+{
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		char *to = (char *)loaded + settings[row].offset;
+		const char *from = (const char *)running + settings[row].offset;
+		if (settings[row].is_reloadable) {
+			continue;
+		}
+		switch (settings[row].type) {
+		case CONF_TEXT:
+		case CONF_PATH:
+			conf_value_store_text(loaded, row, conf_value_text(running, row));
+			break;
+		case CONF_NUMBER:
+			memcpy(to, from, sizeof(int64_t));
+			break;
+		case CONF_SWITCH:
+			memcpy(to, from, sizeof(bool));
+			break;
+		}
 	}
 }
 

@@ -5,7 +5,8 @@
  * 1. A report is acknowledged in one place only: when the answer to its batch has come and the sync
  *    after it, which PostgreSQL sends once the transaction is over. The batch is one call of
  *    intake.store(), one implicit transaction; with fsync, full_page_writes and synchronous_commit
- *    on (the session check refuses anything else) its end is told after the WAL was flushed.
+ *    on its end is told after the WAL was flushed. The session check refuses anything else, and
+ *    intake.store() looks at each call, since the settings may change under a session.
  *
  * 2. If the connection goes in between, nobody knows whether the transaction committed: a server
  *    killed after the flush and before the answer has committed it. So nobody is told anything. The

@@ -15,6 +15,7 @@ static const struct {
 	{"55P03", PG_ERROR_RETRY}, /* lock_timeout */
 	{"57014", PG_ERROR_RETRY}, /* statement_timeout, cancelled by an operator */
 	{"08", PG_ERROR_AWAY},     /* connection */
+	{"0A", PG_ERROR_AWAY},     /* a migration changed what a prepared statement returns */
 	{"25", PG_ERROR_AWAY},     /* read-only: a failover took the primary's role away */
 	{"26", PG_ERROR_AWAY},     /* the prepared statement is gone */
 	{"28", PG_ERROR_AWAY},     /* authorisation */

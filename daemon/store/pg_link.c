@@ -116,21 +116,28 @@ static void link_lost(struct pg_link *link)
 	link->hooks.on_lost(link->hooks.ctx, link->reason.text);
 }
 
-/* libpq's last line only: the earlier ones tell of other addresses it tried. */
+/*
+ * The last line of libpq's message that is not indented: those before tell of other addresses it
+ * tried, those that are what it may mean.
+ */
+static struct str main_line(const char *message)
+{
+	struct str line = {message, 0};
+	while (*message != '\0') {
+		size_t len = strcspn(message, "\n");
+		if (len > 0 && *message != '\t') {
+			line = (struct str){message, len};
+		}
+		message += len;
+		message += *message == '\n' ? 1 : 0;
+	}
+	return line;
+}
+
 static void link_lost_with_message(struct pg_link *link, const char *what)
 {
-	char text[256];
-	const char *message = PQerrorMessage(link->connection);
-	size_t len = strlen(message);
-	while (len > 0 && message[len - 1] == '\n') {
-		len--;
-	}
-	size_t start = len;
-	while (start > 0 && message[start - 1] != '\n') {
-		start--;
-	}
-	snprintf(text, sizeof(text), "%.*s", (int)(len - start), message + start);
-	err_set(&link->reason, "%s: %s", what, text[0] != '\0' ? text : "no reason given");
+	struct str line = main_line(PQerrorMessage(link->connection));
+	err_set(&link->reason, "%s: %.*s", what, STR_ARG(line.len > 0 ? line : STR("no reason given")));
 	link_lost(link);
 }
 
@@ -196,7 +203,6 @@ static bool send_preparation(struct pg_link *link)
 static void on_connected(struct pg_link *link)
 {
 	link->state = PG_LINK_PREPARING;
-	PQsetNoticeReceiver(link->connection, on_notice, link);
 	if (!watch(link, EV_READ) || !send_preparation(link)) {
 		link_lost_with_message(link, "cannot set the session up");
 	}
@@ -227,7 +233,6 @@ static void poll_connect(struct pg_link *link)
 static void on_ready(struct pg_link *link)
 {
 	link->state = PG_LINK_READY;
-	link->refusal = PG_REFUSAL_NONE;
 	evtimer_del(link->timer);
 	link->hooks.on_ready(link->hooks.ctx);
 }
@@ -258,8 +263,8 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 			err_set(&link->reason,
 				"the database has not this version's schema (intakectl db migrate)");
 		} else {
-			err_set(&link->reason, "cannot set the session up: %s",
-				PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+			struct str line = main_line(PQresultErrorMessage(result));
+			err_set(&link->reason, "cannot set the session up: %.*s", STR_ARG(line));
 		}
 		link_lost(link);
 		return false;
@@ -384,30 +389,42 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-/* The operator's string comes first in expand_dbname, so that what it says wins over ours. */
-static PGconn *dial(const char *connection_string)
+/*
+ * Every look-up is by a key, so a plan made while a table was small must not read all of it when it
+ * has grown; the price that the planner then puts on small tables would call for compiling.
+ */
+#define SESSION_OPTIONS                                                                            \
+	"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"                                     \
+	" -c statement_timeout=5s -c lock_timeout=2s"                                              \
+	" -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=2s"       \
+	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"                  \
+	" -c default_transaction_isolation=read\\ committed"
+
+/* dbname is expanded where it stands, last, so that what the operator's string says wins. */
+static PGconn *dial(const struct conf *conf)
 {
 	static const char *const keywords[] = {"fallback_application_name", "client_encoding",
 		"options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
 		"keepalives_count", "gssencmode", "dbname", NULL};
 	const char *values[] = {"intaked", "UTF8",
-		"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"
-		" -c statement_timeout=5s -c lock_timeout=2s"
-		" -c idle_in_transaction_session_timeout=10s -c plan_cache_mode=force_generic_plan"
-		" -c default_transaction_isolation=read\\ committed",
-		"10000", "10", "5", "3", "disable", connection_string, NULL};
+		conf->database_allow_unsafe_durability
+			? SESSION_OPTIONS " -c intaked.allow_unsafe_durability=on"
+			: SESSION_OPTIONS,
+		"10000", "10", "5", "3", "disable", conf->database_connection, NULL};
 	return PQconnectStartParams(keywords, values, 1);
 }
 
 static void link_start(struct pg_link *link)
 {
-	link->connection = dial(link->conf->database_connection);
+	link->refusal = PG_REFUSAL_NONE;
+	link->connection = dial(link->conf);
 	if (link->connection == NULL) {
 		err_set(&link->reason, "no memory for a database connection");
 		link_lost(link);
 		return;
 	}
 	link->state = PG_LINK_CONNECTING;
+	PQsetNoticeReceiver(link->connection, on_notice, link);
 	if (PQstatus(link->connection) == CONNECTION_BAD) {
 		link_lost_with_message(link, "cannot connect");
 		return;

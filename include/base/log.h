@@ -19,7 +19,7 @@ enum log_severity {
 	LOG_SEVERITY_FATAL
 };
 
-/* Lines below this severity are dropped. Set once before threads start; default info. */
+/* Lines below this severity are dropped. From any thread, at any time; default info. */
 void log_set_threshold(enum log_severity threshold);
 bool log_severity_from_name(const char *name, enum log_severity *severity_out);
 

@@ -28,7 +28,8 @@ static inline uint64_t metric_get(const metric_counter *counter)
 	return atomic_load_explicit((metric_counter *)(uintptr_t)counter, memory_order_relaxed);
 }
 
-#define METRIC_BUCKETS 16
+/* Microseconds up to 8 seconds. */
+#define METRIC_BUCKETS 24
 
 /* Bucket i counts values up to 2^i of the histogram's unit, the last one all that are larger. */
 struct metric_histogram {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The configuration: one table of settings, an immutable snapshot made from it. Threads share a
- * snapshot by reference count; a reload makes a new one.
+ * snapshot by reference count; a reload makes a new one, complete before it is shared.
  */
 #pragma once
 
@@ -58,5 +58,14 @@ typedef void conf_fault_fn(void *ctx, const char *sentence);
 MUST_CHECK struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx);
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf **conf);
+/*
+ * Reports each of the daemon's files that this process cannot read, with the place that names it,
+ * and returns whether there was none. Not a part of loading: who only asks for a connection string
+ * need not read the key.
+ */
+MUST_CHECK bool conf_files_are_readable(
+	const struct conf *conf, conf_fault_fn *on_fault, void *ctx);
+/* Gives the settings that are fixed until a restart the values they have in running. */
+void conf_keep_fixed(struct conf *loaded, const struct conf *running);
 /* Writes every setting with its value as a configuration file. */
 void conf_print(const struct conf *conf, FILE *out);

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A request is a head of at most a few kilobytes, answered at once; libevent's own buffers carry
+ * it, since peers are local and answers small. A request has ten seconds to arrive and its answer
+ * ten to be taken; nothing more is read before that.
+ */
+#include "admin_int.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ADMIN_MAX_CONNECTIONS 64
+#define ADMIN_REQUEST_S 10
+#define ADMIN_BODY_BYTES ((size_t)4 << 20)
+
+struct admin {
+	struct event_base *base;
+	struct listener *listener;
+	struct admin_hooks hooks;
+	struct list clients;
+	int client_count;
+};
+
+struct admin_client {
+	struct list link;
+	struct admin *admin;
+	struct bufferevent *stream;
+	struct http_request request;
+	int64_t waits_since_ms; /* for its present request */
+	bool closes;
+};
+
+static const struct http_limits admin_limits = {2048, 8192, 64};
+
+static void client_free(struct admin_client *client)
+{
+	list_remove(&client->link);
+	client->admin->client_count--;
+	bufferevent_free(client->stream);
+	free(client);
+}
+
+/* Fills body and says what it is; the status is the result. */
+static int make_page(struct admin *admin, struct str path, struct buf *body, const char **type_out)
+{
+	*type_out = "text/plain; charset=utf-8";
+	if (str_equal(path, STR("/healthz"))) {
+		return buf_append_str(body, STR("ok\n")) ? 200 : 500;
+	}
+	if (str_equal(path, STR("/readyz"))) {
+		bool is_ready = admin->hooks.is_ready(admin->hooks.ctx, body);
+		return buf_append_str(body, STR("\n")) && is_ready ? 200 : 503;
+	}
+	if (str_equal(path, STR("/metrics"))) {
+		*type_out = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+		return admin->hooks.metrics(admin->hooks.ctx, body) ? 200 : 500;
+	}
+	if (str_equal(path, STR("/status.json"))) {
+		*type_out = "application/json";
+		return admin->hooks.status(admin->hooks.ctx, body) ? 200 : 500;
+	}
+	return buf_append_str(body, STR("/healthz, /readyz, /metrics and /status.json are here\n"))
+		? 404
+		: 500;
+}
+
+/* False when there is no memory to answer with. */
+static bool answer(struct admin_client *client, const char *head, enum http_parse parsed)
+{
+	struct http_response response = {.closes = client->closes};
+	struct buf body;
+	struct buf out;
+	buf_init(&body, ADMIN_BODY_BYTES);
+	buf_init(&out, ADMIN_BODY_BYTES + 4096);
+	bool is_get = client->request.method == HTTP_GET || client->request.method == HTTP_HEAD;
+	if (parsed == HTTP_BAD) {
+		response.status = 400;
+		response.closes = true;
+	} else if (!is_get || client->request.content_length > 0 || client->request.is_chunked) {
+		response.status = 405;
+		response.allow = "GET, HEAD";
+		response.closes = true;
+	} else {
+		response.status = make_page(client->admin,
+			http_span_str(head, client->request.path), &body, &response.content_type);
+		response.is_head_only = client->request.method == HTTP_HEAD;
+	}
+	client->closes = response.closes;
+	client->waits_since_ms = clock_monotonic_ms();
+	response.says_keep_alive = client->request.is_http_1_0 && !response.closes;
+	bool done = http_response_render(&out, &response, buf_str(&body)) &&
+		bufferevent_write(client->stream, out.data, out.len) == 0;
+	buf_fini(&body);
+	buf_fini(&out);
+	return done;
+}
+
+/* Answers the next request if it is there, and reads on only where it is not. */
+static void go_on(struct admin_client *client)
+{
+	struct evbuffer *input = bufferevent_get_input(client->stream);
+	size_t len = evbuffer_get_length(input);
+	const char *data = (const char *)evbuffer_pullup(input, -1);
+	enum http_parse parsed = HTTP_MORE;
+	if (data != NULL) {
+		parsed = http_request_parse(&client->request, &admin_limits, data, len);
+	}
+	if (parsed == HTTP_MORE) {
+		bufferevent_enable(client->stream, EV_READ);
+		return;
+	}
+	bufferevent_disable(client->stream, EV_READ);
+	client->closes = parsed == HTTP_BAD || !client->request.keeps_alive;
+	if (!answer(client, data, parsed)) {
+		client_free(client);
+		return;
+	}
+	evbuffer_drain(input, client->request.head_len);
+	http_request_init(&client->request);
+}
+
+static void on_read(struct bufferevent *stream, void *ctx)
+{
+	struct admin_client *client = ctx;
+	(void)stream;
+	if (clock_monotonic_ms() - client->waits_since_ms > ADMIN_REQUEST_S * 1000) {
+		client_free(client);
+		return;
+	}
+	go_on(client);
+}
+
+static void on_written(struct bufferevent *stream, void *ctx)
+{
+	struct admin_client *client = ctx;
+	(void)stream;
+	if (client->closes) {
+		client_free(client);
+	} else {
+		go_on(client);
+	}
+}
+
+static void on_event(struct bufferevent *stream, short what, void *ctx)
+{
+	(void)stream;
+	(void)what;
+	client_free(ctx);
+}
+
+static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
+{
+	struct admin *admin = ctx;
+	static const struct timeval timeout = {ADMIN_REQUEST_S, 0};
+	struct admin_client *client = NULL;
+	(void)peer;
+	if (admin->client_count < ADMIN_MAX_CONNECTIONS) {
+		client = calloc(1, sizeof(*client));
+	}
+	if (client != NULL) {
+		client->stream = bufferevent_socket_new(admin->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	}
+	if (client == NULL || client->stream == NULL) {
+		free(client);
+		close(fd);
+		return;
+	}
+	client->admin = admin;
+	client->waits_since_ms = clock_monotonic_ms();
+	http_request_init(&client->request);
+	list_append(&admin->clients, &client->link);
+	admin->client_count++;
+	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
+	bufferevent_set_timeouts(client->stream, &timeout, &timeout);
+	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+}
+
+struct admin *admin_new(struct event_base *base, int listening_fd, struct admin_hooks hooks)
+{
+	struct admin *admin = calloc(1, sizeof(*admin));
+	if (admin == NULL) {
+		return NULL;
+	}
+	admin->base = base;
+	admin->hooks = hooks;
+	list_init(&admin->clients);
+	admin->listener = listener_new(base, listening_fd, on_accept, admin);
+	if (admin->listener == NULL) {
+		admin_free(&admin);
+	}
+	return admin;
+}
+
+void admin_free(struct admin **admin)
+{
+	if (*admin == NULL) {
+		return;
+	}
+	while (!list_is_empty(&(*admin)->clients)) {
+		client_free(LIST_OWNER((*admin)->clients.next, struct admin_client, link));
+	}
+	listener_free(&(*admin)->listener);
+	free(*admin);
+	*admin = NULL;
+}

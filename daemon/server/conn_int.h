@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One partner's connection: a state machine over a TLS stream. One request at a time; what is
+ * pipelined behind it waits in the input buffer.
+ *
+ *	HANDSHAKE -> IDLE -> HEAD -> BODY -> WAIT -> ANSWER -> IDLE ...
+ *	                                             ANSWER -> LINGER -> CLOSED
+ *
+ * A state is also the list the connection is in, so that passed timeouts are found without a
+ *search.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "http/http_chunked.h"
+#include "http/http_request.h"
+#include "net/peer.h"
+#include "net/tls_stream.h"
+#include "server/metrics.h"
+#include "store/registry.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <stdint.h>
+
+struct worker;
+
+enum conn_state {
+	CONN_HANDSHAKE, /* until the certificate is verified */
+	CONN_IDLE,      /* no byte of a request yet */
+	CONN_HEAD,      /* part of a request's head */
+	CONN_BODY,      /* head accepted, body arriving */
+	CONN_WAIT,      /* the store has it */
+	CONN_ANSWER,    /* bytes of the answer left to write */
+	CONN_LINGER, /* closed for writing; drops input, so that the peer can read our last answer
+		      */
+	CONN_CLOSED, /* waits for the end of the loop turn */
+	CONN_STATE_COUNT
+};
+
+/* What the store was asked for. */
+enum conn_question {
+	QUESTION_NONE,
+	QUESTION_STORE,   /* out holds the receipt that is sent if it is stored */
+	QUESTION_RECEIPT, /* GET */
+	QUESTION_REPEAT   /* out holds the refusal that is sent unless it was stored before */
+};
+
+#define CONN_MAGIC 0x636f6e6eU /* "conn" */
+#define CONN_ID_SIZE 32
+
+struct conn {
+	uint32_t magic;
+	uint32_t slot;
+	uint32_t use; /* counts the uses of the slot: a late answer finds a stranger */
+	enum conn_state state;
+	struct worker *worker;
+	struct list link;      /* in the list of its state, or of free slots */
+	struct list turn_link; /* among those that go on in the next loop turn */
+	uint64_t number;       /* of the connection in this worker, for the log */
+	int64_t opened_at_ms;
+	int64_t since_ms; /* from when its state's timeout runs; in ANSWER from the last progress */
+	int64_t request_at_ms; /* its first byte */
+	struct tls_stream stream;
+	struct event io;
+	short io_mask; /* what io is added for */
+	bool is_at_gate;
+	bool is_counted; /* among its partner's connections */
+	bool is_over_cap;
+	bool closes;    /* after this answer */
+	bool continued; /* 100 Continue was sent */
+	bool body_is_ended;
+	struct sockaddr_in6 address; /* or a sockaddr_in */
+	struct peer peer;
+	const struct partner *partner; /* of the worker's registry; NULL: nobody */
+	bool is_suspended;
+	bool is_revoked; /* by a list that came after its handshake: no further request */
+	int32_t counted_partner_id;
+
+	struct buf in;
+	size_t in_charged; /* bytes of it in the worker's input_bytes */
+	struct http_request request;
+	enum route route;
+	struct http_chunked chunked;
+	size_t body_start;  /* offset in in */
+	size_t body_len;    /* so far */
+	size_t request_end; /* offset of the first byte after the request, once whole */
+
+	struct buf out;
+	size_t out_sent;
+	enum conn_question question;
+	int status;         /* of the answer in out */
+	enum reject reject; /* what it refuses; REJECT_COUNT: it does not */
+	uint64_t requests;
+	const char *close_reason;
+};
+
+/* Takes the descriptor; closes it when a cap is met or memory is short. */
+void conn_open(struct worker *worker, int fd, const struct sockaddr_storage *peer);
+/* For worker-wide changes: the registry is a new one. */
+void conn_identify(struct conn *conn);
+/* The generation is a new one: was the certificate revoked? */
+void conn_verify_again(struct conn *conn);
+/* By the present configuration, so that a reload holds for what waits already. */
+int64_t conn_timeout_ms(const struct conf *conf, enum conn_state state);
+void conn_deadline_passed(struct conn *conn);
+/* The answer is complete in out; the connection goes on with it. */
+void conn_answer_ready(struct conn *conn);
+/* The answer is not there yet: the store was asked. */
+void conn_wait(struct conn *conn, enum conn_question question);
+/* Moves on as far as it goes, or until others have to have their turn. */
+void conn_drive(struct conn *conn);
+/* The same, unless the store has the request. */
+void conn_go_on(struct conn *conn);
+void conn_close(struct conn *conn, const char *reason);
+/* Frees what a closed connection holds, for its slot's next use. */
+void conn_reap(struct conn *conn);
+/* Closes them all; at the worker's end. */
+void conn_free_all(struct worker *worker);
+/* slot is less than the worker's slot_count. */
+struct conn *conn_at(const struct worker *worker, uint32_t slot);
+uint64_t conn_ticket(const struct conn *conn);
+/* NULL when the client is gone. */
+struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket);
+/* conn=1.42, for the log. */
+const char *conn_id(const struct conn *conn, char out[CONN_ID_SIZE]);
+/* The whole request's body; borrows from the input buffer. */
+struct str conn_body(const struct conn *conn);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control_int.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "net/listener.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONTROL_LINE_BYTES 256
+#define CONTROL_MAX_CONNECTIONS 16
+#define CONTROL_LINE_S 10
+#define CONTROL_ANSWER_BYTES ((size_t)4 << 20)
+
+struct control {
+	struct event_base *base;
+	struct listener *listener;
+	const struct control_command *commands;
+	void *ctx;
+	struct list clients;
+	int client_count;
+};
+
+struct control_client {
+	struct list link;
+	struct control *control;
+	int64_t opened_at_ms;
+	struct bufferevent *stream;
+};
+
+static void client_free(struct control_client *client)
+{
+	list_remove(&client->link);
+	client->control->client_count--;
+	bufferevent_free(client->stream);
+	free(client);
+}
+
+static bool run_command(struct control *control, const char *name, struct buf *out)
+{
+	for (const struct control_command *command = control->commands; command->name != NULL;
+		command++) {
+		if (strcmp(command->name, name) == 0) {
+			return command->run(control->ctx, out);
+		}
+	}
+	return buf_append_str(out, STR("{\"error\":\"there is no such command\"}"));
+}
+
+static void on_read(struct bufferevent *stream, void *ctx)
+{
+	struct control_client *client = ctx;
+	struct evbuffer *input = bufferevent_get_input(stream);
+	char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+	struct buf out;
+
+	if (line == NULL) {
+		if (evbuffer_get_length(input) > CONTROL_LINE_BYTES ||
+			clock_monotonic_ms() - client->opened_at_ms > CONTROL_LINE_S * 1000) {
+			client_free(client);
+		}
+		return;
+	}
+	bufferevent_disable(stream, EV_READ);
+	buf_init(&out, CONTROL_ANSWER_BYTES);
+	bool done = run_command(client->control, line, &out) && buf_append_str(&out, STR("\n")) &&
+		bufferevent_write(stream, out.data, out.len) == 0;
+	buf_fini(&out);
+	free(line);
+	if (!done) {
+		client_free(client);
+	}
+}
+
+static void on_written(struct bufferevent *stream, void *ctx)
+{
+	(void)stream;
+	client_free(ctx);
+}
+
+static void on_event(struct bufferevent *stream, short what, void *ctx)
+{
+	(void)stream;
+	(void)what;
+	client_free(ctx);
+}
+
+static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
+{
+	struct control *control = ctx;
+	static const struct timeval timeout = {CONTROL_LINE_S, 0};
+	struct control_client *client = NULL;
+	(void)peer;
+	if (control->client_count < CONTROL_MAX_CONNECTIONS) {
+		client = calloc(1, sizeof(*client));
+	}
+	if (client != NULL) {
+		client->stream = bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	}
+	if (client == NULL || client->stream == NULL) {
+		free(client);
+		close(fd);
+		return;
+	}
+	client->control = control;
+	client->opened_at_ms = clock_monotonic_ms();
+	control->client_count++;
+	list_append(&control->clients, &client->link);
+	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
+	bufferevent_set_timeouts(client->stream, &timeout, &timeout);
+	bufferevent_enable(client->stream, EV_READ);
+}
+
+struct control *control_new(struct event_base *base, int listening_fd,
+	const struct control_command *commands, void *ctx)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	if (control == NULL) {
+		return NULL;
+	}
+	control->base = base;
+	control->commands = commands;
+	control->ctx = ctx;
+	list_init(&control->clients);
+	control->listener = listener_new(base, listening_fd, on_accept, control);
+	if (control->listener == NULL) {
+		control_free(&control);
+	}
+	return control;
+}
+
+void control_free(struct control **control)
+{
+	if (*control == NULL) {
+		return;
+	}
+	while (!list_is_empty(&(*control)->clients)) {
+		client_free(LIST_OWNER((*control)->clients.next, struct control_client, link));
+	}
+	listener_free(&(*control)->listener);
+	free(*control);
+	*control = NULL;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a request means: routes, verdicts, answers.
+ */
+#pragma once
+
+#include "conn_int.h"
+#include "report/reject.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+
+/*
+ * The head is complete: is the body wanted? False when the request was answered already (the answer
+ * is in conn->out), before a byte of its body was read.
+ */
+bool intake_accepts_head(struct conn *conn);
+/* Most bytes of body that this request may have. */
+size_t intake_body_limit(const struct conn *conn);
+/* The request is whole: answers it, or asks the store (conn_wait). */
+void intake_request(struct conn *conn);
+/* The store's answer to what the connection waits for. */
+void intake_store_result(struct conn *conn, const struct store_result *result);
+/* A refusal of whatever is being read or waited for; detail may be NULL. */
+void intake_refuse(struct conn *conn, enum reject reject, const char *detail);
+/* The refusal behind a fault of HTTP's framing. */
+void intake_refuse_framing(struct conn *conn, enum http_fault fault, const char *detail);

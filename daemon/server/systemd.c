@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/systemd.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+void systemd_notify(const char *fmt, ...)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char state[512];
+	va_list args;
+
+	if (path == NULL || path[0] == '\0' || strlen(path) >= sizeof(address.sun_path)) {
+		return;
+	}
+	va_start(args, fmt);
+	int len = vsnprintf(state, sizeof(state), fmt, args);
+	va_end(args);
+	if (len >= (int)sizeof(state)) {
+		len = (int)sizeof(state) - 1;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	if (path[0] == '@') {
+		address.sun_path[0] = '\0'; /* abstract */
+	}
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return;
+	}
+	/* A manager that does not listen at the moment must not hold up what else is served. */
+	ssize_t sent = sendto(fd, state, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT,
+		(struct sockaddr *)(void *)&address, size);
+	(void)sent;
+	close(fd);
+}

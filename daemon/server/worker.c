@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The thread and its loop: mail from the main thread, the listener, deadlines, the store. All
+ * workers poll one listening socket and take one connection a turn, so that the less busy take
+ * more; a full one stops polling and the others go on.
+ */
+#include "worker_int.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "intake_int.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+#define SWEEP_MS 200
+/* Certificates verified again in a turn: a few milliseconds, with thousands to do after a reload.
+ */
+#define TURN_REVIEWS 16
+#define ARENA_MAX_BYTES ((size_t)96 << 20)
+#define BODY_MAX_BYTES ((size_t)16 << 20)
+
+enum mail_kind { MAIL_REGISTRY, MAIL_GENERATION, MAIL_DRAIN, MAIL_QUIT };
+
+struct worker_mail {
+	struct mail mail;
+	struct registry *registry;
+	struct generation *generation;
+};
+
+/* --- accepting --- */
+
+/* The shares of all workers add up to the limit. */
+static bool is_full(const struct worker *worker)
+{
+	int64_t limit = worker_conf(worker)->listen_max_connections;
+	int64_t workers = worker->shared->worker_count;
+	int64_t share = limit / workers + (worker->number < limit % workers ? 1 : 0);
+	return worker->connection_count >= (uint64_t)share;
+}
+
+static void pause_or_resume(struct worker *worker)
+{
+	if (worker->listener == NULL) {
+		return;
+	}
+	if (is_full(worker)) {
+		listener_pause(worker->listener);
+	} else {
+		listener_resume(worker->listener);
+	}
+}
+
+static void arm_sweep(struct worker *worker)
+{
+	if (!evtimer_pending(worker->sweep, NULL)) {
+		struct timeval interval = {0, SWEEP_MS * 1000};
+		evtimer_add(worker->sweep, &interval);
+	}
+}
+
+static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
+{
+	struct worker *worker = ctx;
+	conn_open(worker, fd, peer);
+	arm_sweep(worker);
+	pause_or_resume(worker);
+}
+
+/* --- deadlines --- */
+
+/* Lists that are entered at their back are looked at only as far as the timeout has passed. */
+static void sweep_ordered(struct worker *worker, enum conn_state state, int64_t now_ms)
+{
+	struct list *head = &worker->states[state];
+	int64_t timeout_ms = conn_timeout_ms(worker_conf(worker), state);
+	while (!list_is_empty(head)) {
+		struct conn *conn = LIST_OWNER(head->next, struct conn, link);
+		if (now_ms - conn->since_ms < timeout_ms) {
+			return;
+		}
+		conn_deadline_passed(conn);
+	}
+}
+
+static bool is_too_slow(const struct conn *conn, int64_t now_ms)
+{
+	const struct conf *conf = worker_conf(conn->worker);
+	int64_t age_ms = now_ms - conn->request_at_ms;
+	if (age_ms <= conf->limits_min_rate_grace_ms) {
+		return false;
+	}
+	int64_t arrived = (int64_t)conn->in.len;
+	return arrived * 1000 <
+		conf->limits_min_rate_bytes_per_s * (age_ms - conf->limits_min_rate_grace_ms);
+}
+
+static void sweep_all(struct worker *worker, enum conn_state state, int64_t now_ms)
+{
+	struct list *head = &worker->states[state];
+	struct list *link = head->next;
+	int64_t timeout_ms = conn_timeout_ms(worker_conf(worker), state);
+	while (link != head) {
+		struct conn *conn = LIST_OWNER(link, struct conn, link);
+		link = link->next;
+		if (now_ms - conn->since_ms >= timeout_ms ||
+			(state == CONN_BODY && is_too_slow(conn, now_ms))) {
+			conn_deadline_passed(conn);
+		}
+	}
+}
+
+static void end_if_drained(struct worker *worker, int64_t now_ms)
+{
+	if (!worker->is_draining) {
+		return;
+	}
+	if (worker->connection_count == 0 || now_ms >= worker->drain_deadline_ms) {
+		event_base_loopbreak(worker->base);
+	}
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *worker = ctx;
+	int64_t now_ms = clock_monotonic_ms();
+	(void)fd;
+	(void)what;
+	sweep_ordered(worker, CONN_HANDSHAKE, now_ms);
+	sweep_ordered(worker, CONN_IDLE, now_ms);
+	sweep_ordered(worker, CONN_HEAD, now_ms);
+	sweep_all(worker, CONN_BODY, now_ms);
+	sweep_all(worker, CONN_ANSWER, now_ms);
+	sweep_ordered(worker, CONN_LINGER, now_ms);
+	end_if_drained(worker, now_ms);
+	if (worker->connection_count > 0 || worker->is_draining) {
+		arm_sweep(worker);
+	} else {
+		/* Gives back what a crowd has left. Nobody is here to wait for it. */
+		malloc_trim(0);
+	}
+}
+
+static void on_reap(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *worker = ctx;
+	struct list *closed = &worker->states[CONN_CLOSED];
+	(void)fd;
+	(void)what;
+	while (!list_is_empty(closed)) {
+		conn_reap(LIST_OWNER(closed->next, struct conn, link));
+	}
+	pause_or_resume(worker);
+	end_if_drained(worker, clock_monotonic_ms());
+}
+
+/* --- what is left for the next turn --- */
+
+/* A timer, not an activation: those are run before the sockets are asked again. */
+void worker_arm_turn(struct worker *worker)
+{
+	static const struct timeval now = {0, 0};
+	if (!evtimer_pending(worker->turn, NULL)) {
+		evtimer_add(worker->turn, &now);
+	}
+}
+
+/* Whoever was let in by the lists of an earlier generation is judged by the present one's. */
+static void review_some(struct worker *worker)
+{
+	for (int i = 0; i < TURN_REVIEWS && worker->review_next < worker->slot_count; i++) {
+		struct conn *conn = conn_at(worker, worker->review_next++);
+		if (conn->state > CONN_HANDSHAKE && conn->state < CONN_LINGER) {
+			conn_verify_again(conn);
+		}
+	}
+	if (worker->review_next < worker->slot_count) {
+		worker_arm_turn(worker);
+	}
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *worker = ctx;
+	struct list turn;
+	(void)fd;
+	(void)what;
+	review_some(worker);
+	/* Those that give way again come after the sockets. */
+	list_init(&turn);
+	list_append(&worker->next_turn, &turn);
+	list_remove(&worker->next_turn);
+	while (!list_is_empty(&turn)) {
+		struct conn *conn = LIST_OWNER(turn.next, struct conn, turn_link);
+		list_remove(&conn->turn_link);
+		conn_go_on(conn);
+	}
+}
+
+/* --- mail --- */
+
+/* Calls each for every connection in a state; each may close or move it. */
+static void for_state(struct worker *worker, enum conn_state state, void (*each)(struct conn *conn))
+{
+	struct list *link = worker->states[state].next;
+	while (link != &worker->states[state]) {
+		struct conn *conn = LIST_OWNER(link, struct conn, link);
+		link = link->next;
+		each(conn);
+	}
+}
+
+static void close_draining(struct conn *conn)
+{
+	conn_close(conn, "draining");
+}
+
+static void close_unasked(struct conn *conn)
+{
+	if (conn->in.len == 0) {
+		close_draining(conn);
+	}
+}
+
+/* An idle connection closes itself, unless a request is there already. */
+static void drive_suspended(struct conn *conn)
+{
+	if (conn->is_suspended) {
+		conn_drive(conn);
+	}
+}
+
+static void take_registry(struct worker *worker, struct registry *registry)
+{
+	struct registry *old = worker->registry;
+	worker->registry = registry;
+	for (int state = CONN_IDLE; state < CONN_CLOSED; state++) {
+		for_state(worker, (enum conn_state)state, conn_identify);
+	}
+	registry_unref(&old);
+	for_state(worker, CONN_IDLE, drive_suspended);
+}
+
+static void take_generation(struct worker *worker, struct generation *generation)
+{
+	struct generation *old = worker->generation;
+	worker->generation = generation;
+	store_set_conf(worker->store, generation->conf, generation->taxonomy);
+	generation_unref(&old);
+	pause_or_resume(worker);
+	worker->review_next = 0;
+	worker_arm_turn(worker);
+}
+
+static void start_drain(struct worker *worker)
+{
+	if (worker->is_draining) {
+		return;
+	}
+	worker->is_draining = true;
+	worker->drain_deadline_ms =
+		clock_monotonic_ms() + worker_conf(worker)->limits_drain_timeout_ms;
+	listener_free(&worker->listener);
+	atomic_fetch_sub(&worker->shared->accepting, 1);
+	for_state(worker, CONN_HANDSHAKE, close_draining);
+	for_state(worker, CONN_IDLE, conn_drive);
+	for_state(worker, CONN_HEAD, close_unasked);
+	arm_sweep(worker);
+	end_if_drained(worker, clock_monotonic_ms());
+}
+
+static void on_mail(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *worker = ctx;
+	(void)fd;
+	(void)what;
+	ENSURE(worker->magic == WORKER_MAGIC);
+	struct mail *mail = mailbox_take(&worker->mailbox);
+	while (mail != NULL) {
+		struct worker_mail *message = (struct worker_mail *)(void *)mail;
+		mail = mail->next;
+		switch ((enum mail_kind)message->mail.kind) {
+		case MAIL_REGISTRY:
+			take_registry(worker, message->registry);
+			break;
+		case MAIL_GENERATION:
+			take_generation(worker, message->generation);
+			break;
+		case MAIL_DRAIN:
+			start_drain(worker);
+			break;
+		case MAIL_QUIT:
+			event_base_loopbreak(worker->base);
+			break;
+		}
+		free(message);
+	}
+}
+
+static void send_mail(struct worker *worker, enum mail_kind kind, struct registry *registry,
+	struct generation *generation)
+{
+	struct worker_mail *message = calloc(1, sizeof(*message));
+	/* A few bytes in the main thread; without them nothing can be told to a worker. */
+	ENSURE(message != NULL);
+	message->mail.kind = kind;
+	message->registry = registry != NULL ? registry_ref(registry) : NULL;
+	message->generation = generation != NULL ? generation_ref(generation) : NULL;
+	mailbox_send(&worker->mailbox, &message->mail);
+}
+
+void worker_send_registry(struct worker *worker, struct registry *registry)
+{
+	send_mail(worker, MAIL_REGISTRY, registry, NULL);
+}
+
+void worker_send_generation(struct worker *worker, struct generation *generation)
+{
+	send_mail(worker, MAIL_GENERATION, NULL, generation);
+}
+
+void worker_send_drain(struct worker *worker)
+{
+	send_mail(worker, MAIL_DRAIN, NULL, NULL);
+}
+
+void worker_send_quit(struct worker *worker)
+{
+	send_mail(worker, MAIL_QUIT, NULL, NULL);
+}
+
+/* --- store --- */
+
+static void on_store_result(void *ctx, uint64_t ticket, const struct store_result *result)
+{
+	struct worker *worker = ctx;
+	struct conn *conn = conn_from_ticket(worker, ticket);
+	if (conn == NULL) {
+		metric_add(&worker->metrics.answers_dropped, 1);
+		return;
+	}
+	intake_store_result(conn, result);
+}
+
+static void on_store_state(void *ctx, bool is_available, const char *reason)
+{
+	struct worker *worker = ctx;
+	database_state_note(&worker->shared->database, &worker->link, is_available, reason);
+}
+
+/* --- life --- */
+
+/* Answers 503 to what is still in hand when the drain's time is over. */
+static void refuse_rest(struct conn *conn)
+{
+	intake_refuse(conn, REJECT_UNAVAILABLE, "the server is stopping");
+	conn_drive(conn);
+}
+
+static void *worker_main(void *ctx)
+{
+	struct worker *worker = ctx;
+	char name[16];
+	snprintf(name, sizeof(name), "worker-%d", worker->number);
+	prctl(PR_SET_NAME, name);
+	event_base_dispatch(worker->base);
+	if (worker->is_draining) {
+		for_state(worker, CONN_HEAD, refuse_rest);
+		for_state(worker, CONN_BODY, refuse_rest);
+		for_state(worker, CONN_WAIT, refuse_rest);
+	}
+	atomic_store(&worker->is_done, true);
+	return NULL;
+}
+
+static bool init_loop(struct worker *worker, struct err *err)
+{
+	worker->base = event_base_new();
+	if (worker->base == NULL || !mailbox_open(&worker->mailbox)) {
+		return err_set(err, "cannot make an event loop");
+	}
+	worker->mail = event_new(
+		worker->base, worker->mailbox.event_fd, EV_READ | EV_PERSIST, on_mail, worker);
+	worker->sweep = evtimer_new(worker->base, on_sweep, worker);
+	worker->reap = event_new(worker->base, -1, 0, on_reap, worker);
+	worker->turn = evtimer_new(worker->base, on_turn, worker);
+	worker->listener =
+		listener_new(worker->base, worker->shared->listening_fd, on_accept, worker);
+	if (worker->mail == NULL || worker->sweep == NULL || worker->reap == NULL ||
+		worker->turn == NULL || worker->listener == NULL ||
+		event_add(worker->mail, NULL) != 0) {
+		return err_set(err, "cannot make the events of a worker");
+	}
+	pause_or_resume(worker);
+	return true;
+}
+
+static bool init_tools(struct worker *worker, struct err *err)
+{
+	struct store_hooks hooks = {
+		.on_result = on_store_result, .on_state = on_store_state, .ctx = worker};
+	arena_init(&worker->arena, ARENA_MAX_BYTES);
+	buf_init(&worker->body, BODY_MAX_BYTES);
+	uuid_source_init(&worker->uuids);
+	worker->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	worker->digest = EVP_MD_CTX_new();
+	worker->store = store_new(worker->base, worker->generation->conf,
+		worker->generation->taxonomy, &worker->metrics.store, hooks);
+	if (worker->sha256 == NULL || worker->digest == NULL || worker->store == NULL) {
+		return err_set(err, "no memory for a worker");
+	}
+	return true;
+}
+
+/* Signals belong to the main thread. */
+static bool start_thread(struct worker *worker, struct err *err)
+{
+	sigset_t all;
+	sigset_t old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int error = pthread_create(&worker->thread, NULL, worker_main, worker);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	worker->has_thread = error == 0;
+	if (worker->has_thread) {
+		atomic_fetch_add(&worker->shared->accepting, 1);
+	}
+	return error == 0 || err_set(err, "cannot start a thread: %s", strerror(error));
+}
+
+struct worker *worker_start(
+	int number, struct shared *shared, struct generation *generation, struct err *err)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	if (worker == NULL) {
+		err_set(err, "no memory for a worker");
+		return NULL;
+	}
+	worker->magic = WORKER_MAGIC;
+	worker->number = number;
+	worker->shared = shared;
+	worker->generation = generation_ref(generation);
+	worker->mailbox.event_fd = -1;
+	list_init(&worker->free_slots);
+	list_init(&worker->next_turn);
+	for (int state = 0; state < CONN_STATE_COUNT; state++) {
+		list_init(&worker->states[state]);
+	}
+	if (!init_loop(worker, err) || !init_tools(worker, err) || !start_thread(worker, err)) {
+		worker_stop(&worker);
+	}
+	return worker;
+}
+
+bool worker_is_done(const struct worker *worker)
+{
+	return atomic_load(&worker->is_done);
+}
+
+static void free_events(struct worker *worker)
+{
+	struct event *events[] = {worker->mail, worker->sweep, worker->reap, worker->turn};
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		if (events[i] != NULL) {
+			event_free(events[i]);
+		}
+	}
+	if (worker->base != NULL) {
+		event_base_free(worker->base);
+	}
+}
+
+static void drop_mail(struct worker *worker)
+{
+	struct mail *mail = worker->mailbox.event_fd >= 0 ? mailbox_take(&worker->mailbox) : NULL;
+	while (mail != NULL) {
+		struct worker_mail *message = (struct worker_mail *)(void *)mail;
+		mail = mail->next;
+		registry_unref(&message->registry);
+		generation_unref(&message->generation);
+		free(message);
+	}
+	mailbox_close(&worker->mailbox);
+}
+
+void worker_stop(struct worker **worker_ptr)
+{
+	struct worker *worker = *worker_ptr;
+	if (worker == NULL) {
+		return;
+	}
+	if (worker->has_thread) {
+		pthread_join(worker->thread, NULL);
+	}
+	conn_free_all(worker);
+	store_free(&worker->store);
+	listener_free(&worker->listener);
+	free_events(worker);
+	drop_mail(worker);
+	EVP_MD_free(worker->sha256);
+	EVP_MD_CTX_free(worker->digest);
+	arena_fini(&worker->arena);
+	buf_fini(&worker->body);
+	registry_unref(&worker->registry);
+	generation_unref(&worker->generation);
+	free(worker);
+	*worker_ptr = NULL;
+}
+
+const struct metrics *worker_metrics(const struct worker *worker)
+{
+	return &worker->metrics;
+}

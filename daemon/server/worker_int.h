@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The inside of a worker, for the modules that run in its thread: worker.c, conn.c, intake.c.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/uuid.h"
+#include "conn_int.h"
+#include "log_limit_int.h"
+#include "net/listener.h"
+#include "server/worker.h"
+#include "store/store.h"
+
+#include <event2/event.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+
+#define WORKER_MAGIC 0x776f726bU /* "work" */
+#define REFUSAL_SLOTS 256
+
+/* How many refusals of a partner were kept in the present second, and how many only counted. */
+struct refusal_rate {
+	int32_t partner_id;
+	int64_t second;
+	int32_t kept;
+	int32_t unrecorded;
+};
+
+struct worker {
+	uint32_t magic;
+	int number;
+	pthread_t thread;
+	bool has_thread;
+	_Atomic bool is_done;
+	struct shared *shared;
+	struct generation *generation;
+	struct registry *registry; /* NULL until it was read once */
+	struct event_base *base;
+	struct mailbox mailbox;
+	struct event *mail;
+	struct event *sweep;   /* looks for passed deadlines while there are connections */
+	struct event *reap;    /* frees closed connections after the loop turn */
+	struct event *turn;    /* runs once in the next loop turn */
+	struct list next_turn; /* connections that gave way to others */
+	uint32_t review_next;  /* slot whose certificate is verified again next */
+	struct listener *listener;
+	struct store *store;
+	enum link_state link;
+
+	struct conn **slabs; /* of connections, found by the slot in a ticket */
+	uint32_t slot_count;
+	struct list free_slots; /* connections that are not in use */
+	struct list states[CONN_STATE_COUNT];
+	uint32_t connection_count;
+	uint64_t connections_ever;
+	size_t input_bytes;
+
+	struct arena arena; /* of the report being judged */
+	struct buf body;    /* of the answer being made */
+	struct uuid_source uuids;
+	EVP_MD *sha256;
+	EVP_MD_CTX *digest;
+	struct refusal_rate refusals[REFUSAL_SLOTS];
+	struct log_limit handshake_logs[HANDSHAKE_FAILURE_COUNT];
+	bool is_draining;
+	int64_t drain_deadline_ms;
+	struct metrics metrics;
+};
+
+static inline const struct conf *worker_conf(const struct worker *worker)
+{
+	return worker->generation->conf;
+}
+
+/* Something is left for the next loop turn. */
+void worker_arm_turn(struct worker *worker);

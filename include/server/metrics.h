@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What is counted. Each worker counts in a struct of its own; the admin listener sums them.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/metric.h"
+#include "net/handshake_failure.h"
+#include "report/reject.h"
+#include "report/report_check.h"
+#include "store/registry.h"
+#include "store/store.h"
+
+/* Resources as metrics name them: a bounded set, whatever partners ask for. */
+#define ROUTE_TABLE(X)                       \
+	X(REPORTS, "/v1/reports")            \
+	X(REPORT, "/v1/reports/{report_id}") \
+	X(WHOAMI, "/v1/whoami")              \
+	X(TAXONOMY, "/v1/taxonomy")          \
+	X(SCHEMA, "/v1/schema")              \
+	X(OTHER, "other")
+
+enum route {
+#define X(id, path) ROUTE_##id,
+	ROUTE_TABLE(X)
+#undef X
+		ROUTE_COUNT
+};
+
+/* Statuses that can be answered; anything else would be counted under the last. */
+#define METRICS_STATUS_COUNT 20
+
+enum connection_phase {
+	PHASE_HANDSHAKE,
+	PHASE_IDLE,
+	PHASE_REQUEST,
+	PHASE_COMMIT,
+	PHASE_ANSWER,
+	PHASE_COUNT
+};
+
+/* Partners are counted by number; those past the last of these share the first. */
+#define METRICS_PARTNERS 4096
+
+struct partner_metrics {
+	metric_counter stored;
+	metric_counter duplicates;
+	metric_counter refused; /* requests of any kind */
+};
+
+struct metrics {
+	metric_counter requests[ROUTE_COUNT][METRICS_STATUS_COUNT];
+	metric_counter refused[REJECT_COUNT];
+	metric_counter report_errors[REPORT_CODE_COUNT];
+	metric_counter report_warnings[REPORT_CODE_COUNT];
+	metric_counter stored;
+	metric_counter duplicates;
+	metric_counter handshakes;
+	metric_counter handshake_failures[HANDSHAKE_FAILURE_COUNT];
+	metric_counter connections_accepted;
+	metric_counter connections[PHASE_COUNT]; /* gauges */
+	metric_counter connections_refused;      /* at a cap */
+	metric_counter answers_dropped;          /* the client was gone, or did not take it */
+	metric_counter received_bytes;
+	metric_counter sent_bytes;
+	metric_counter input_bytes; /* gauge: of requests held */
+	struct store_metrics store;
+	struct partner_metrics partners[METRICS_PARTNERS]; /* untouched pages cost no memory */
+};
+
+void metrics_count_request(struct metrics *metrics, enum route route, int status);
+/* partner_id 0: nobody that is known. */
+struct partner_metrics *metrics_partner(struct metrics *metrics, int32_t partner_id);
+
+/* Values that are not a worker's. */
+struct metrics_process {
+	int64_t started_at_s;
+	int64_t certificate_expires_at_s;
+	int64_t crl_expires_at_s; /* 0: no list */
+	int database_links;
+	int database_links_away;
+	uint64_t reloads;
+	uint64_t reload_failures;
+	bool last_reload_failed;
+	const struct registry *registry; /* NULL: not read yet */
+	struct str taxonomy;             /* id/version */
+};
+
+/* Sum over workers of the counter that stands at offset in struct metrics. */
+uint64_t metrics_sum(const struct metrics *const *workers, size_t worker_count, size_t offset);
+/* Connections open in any state. */
+uint64_t metrics_connections(const struct metrics *const *workers, size_t worker_count);
+
+/* OpenMetrics text over all workers, with the closing # EOF. */
+MUST_CHECK bool metrics_render(struct buf *out, const struct metrics *const *workers,
+	size_t worker_count, const struct metrics_process *process);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The little that workers share besides immutable snapshots: atomics only, no lock.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "net/peer_gate.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Connections are counted by partner number modulo this: a collision makes a cap stricter. */
+#define SHARED_PARTNER_SLOTS 4096
+
+struct database_state {
+	_Atomic int links_away;
+	_Atomic int64_t away_since_ms; /* of the outage that lasts */
+};
+
+struct shared {
+	int worker_count;
+	int listening_fd;
+	_Atomic int accepting; /* workers that poll listening_fd */
+	struct peer_gate gate;
+	_Atomic uint32_t partner_connections[SHARED_PARTNER_SLOTS];
+	struct database_state database;
+};
+
+enum link_state { LINK_UNKNOWN, LINK_READY, LINK_AWAY };
+
+/*
+ * Notes that one of the process's links to the database changed. Only the first of them to go and
+ * the last to come back are logged: one line an outage, not one a worker.
+ */
+void database_state_note(
+	struct database_state *state, enum link_state *link, bool is_available, const char *reason);

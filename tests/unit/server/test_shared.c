@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Standard error is a file while the state changes: what was logged is counted in it.
+ */
+#include "server/shared.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static FILE *log_file;
+static int saved_stderr;
+
+static int capture_start(void **state)
+{
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	log_file = tmpfile();
+	assert_non_null(log_file);
+	saved_stderr = dup(STDERR_FILENO);
+	assert_int_equal(dup2(fileno(log_file), STDERR_FILENO), STDERR_FILENO);
+	return 0;
+}
+
+static int capture_stop(void **state)
+{
+	(void)state;
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	fclose(log_file);
+	return 0;
+}
+
+/* How many of the lines so far hold the words. */
+static int count_lines(const char *words)
+{
+	char line[4096];
+	int count = 0;
+	rewind(log_file);
+	while (fgets(line, sizeof(line), log_file) != NULL) {
+		count += strstr(line, words) != NULL ? 1 : 0;
+	}
+	return count;
+}
+
+static void test_a_link_that_is_ready_at_first_is_no_event(void **state)
+{
+	struct database_state database = {0};
+	enum link_state link = LINK_UNKNOWN;
+	(void)state;
+	database_state_note(&database, &link, true, "");
+	assert_int_equal(link, LINK_READY);
+	assert_int_equal(atomic_load(&database.links_away), 0);
+	assert_int_equal(count_lines(""), 0);
+}
+
+static void test_an_outage_is_two_lines_whatever_the_number_of_links(void **state)
+{
+	struct database_state database = {0};
+	enum link_state links[5] = {LINK_UNKNOWN};
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		database_state_note(&database, &links[i], i > 0, "away from the start");
+	}
+	for (int attempt = 0; attempt < 3; attempt++) {
+		for (int i = 0; i < 5; i++) {
+			database_state_note(&database, &links[i], false, "still away");
+		}
+	}
+	assert_int_equal(atomic_load(&database.links_away), 5);
+	for (int i = 0; i < 4; i++) {
+		database_state_note(&database, &links[i], true, "");
+	}
+	assert_int_equal(count_lines("event=database-away"), 1);
+	assert_int_equal(count_lines("event=database-back"), 0);
+	database_state_note(&database, &links[4], true, "");
+	database_state_note(&database, &links[4], true, "");
+	assert_int_equal(atomic_load(&database.links_away), 0);
+	assert_int_equal(count_lines("event=database-back"), 1);
+	assert_int_equal(count_lines(""), 2);
+}
+
+static void test_the_next_outage_is_told_again(void **state)
+{
+	struct database_state database = {0};
+	enum link_state link = LINK_UNKNOWN;
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		database_state_note(&database, &link, false, "gone");
+		database_state_note(&database, &link, true, "");
+	}
+	assert_int_equal(count_lines("event=database-away"), 3);
+	assert_int_equal(count_lines("event=database-back"), 3);
+}
+
+static void test_the_reason_is_escaped(void **state)
+{
+	struct database_state database = {0};
+	enum link_state link = LINK_UNKNOWN;
+	(void)state;
+	database_state_note(&database, &link, false, "lost \"it\"\nevent=forged");
+	assert_int_equal(count_lines(""), 1);
+	assert_int_equal(count_lines("\\x0aevent=forged"), 1);
+}
+
+int main(void)
+{
+#define CAPTURED(test) cmocka_unit_test_setup_teardown(test, capture_start, capture_stop)
+	const struct CMUnitTest tests[] = {
+		CAPTURED(test_a_link_that_is_ready_at_first_is_no_event),
+		CAPTURED(test_an_outage_is_two_lines_whatever_the_number_of_links),
+		CAPTURED(test_the_next_outage_is_told_again),
+		CAPTURED(test_the_reason_is_escaped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
