@@ -676,6 +676,60 @@ static void test_a_snapshot_lives_until_its_last_reference_goes(void **state)
 	assert_null(other);
 }
 
+static void test_fixed_settings_keep_their_value_over_a_reload(void **state)
+{
+	struct conf *running = load_good(*state,
+		"listen { backlog = 9 max_connections = 5 }\n"
+		"database { connection = \"dbname=a\" allow_unsafe_durability = true }\n");
+	struct conf *loaded = load_good(
+		*state, "listen { backlog = 10 max_connections = 7 }\nlimits { head_count = 3 }\n");
+	conf_keep_fixed(loaded, running);
+	for (size_t i = 0; i < conf_setting_count(); i++) {
+		const struct conf_setting *setting = conf_setting(i);
+		assert_true(setting->is_reloadable || conf_setting_equal(setting, loaded, running));
+	}
+	assert_int_equal(loaded->listen_backlog, 9);
+	assert_int_equal(loaded->listen_max_connections, 7);
+	assert_int_equal(loaded->limits_head_count, 3);
+	conf_unref(&running);
+	assert_string_equal(loaded->database_connection, "dbname=a");
+	assert_true(loaded->database_allow_unsafe_durability);
+	conf_unref(&loaded);
+}
+
+static void test_files_that_cannot_be_read_are_named_with_their_line(void **state)
+{
+	struct folder *folder = *state;
+	struct heard heard = {.count = 0};
+	char text[512];
+	snprintf(text, sizeof(text),
+		"tls {\n\tcertificate = \"%s\"\n\tkey = \"/nonexistent.key\"\n"
+		"\tpartner_ca = \"%s\"\n}\ntaxonomy { file = \"%s\" }\n",
+		folder->file, folder->file, folder->file);
+	struct conf *conf = load_good(folder, text);
+	assert_false(conf_files_are_readable(conf, on_fault, &heard));
+	assert_int_equal(heard.count, 1);
+	assert_starts_with(heard.sentences[0], folder->file);
+	assert_string_equal(heard.sentences[0] + strlen(folder->file),
+		":3: tls.key: /nonexistent.key: No such file or directory");
+	conf_unref(&conf);
+}
+
+static void test_files_that_can_be_read_are_no_fault(void **state)
+{
+	struct folder *folder = *state;
+	struct heard heard = {.count = 0};
+	char text[512];
+	snprintf(text, sizeof(text),
+		"tls { certificate = \"%s\" key = \"%s\" partner_ca = \"%s\" }\n"
+		"taxonomy { file = \"%s\" }\n",
+		folder->file, folder->file, folder->file, folder->file);
+	struct conf *conf = load_good(folder, text);
+	assert_true(conf_files_are_readable(conf, on_fault, &heard));
+	assert_int_equal(heard.count, 0);
+	conf_unref(&conf);
+}
+
 static void test_the_sample_file_gives_the_defaults(void **state)
 {
 	(void)state;
@@ -768,6 +822,9 @@ int main(void)
 		CASE(test_the_manuals_examples_are_good),
 		CASE(test_a_setting_is_equal_only_where_its_value_is),
 		CASE(test_a_snapshot_lives_until_its_last_reference_goes),
+		CASE(test_fixed_settings_keep_their_value_over_a_reload),
+		CASE(test_files_that_cannot_be_read_are_named_with_their_line),
+		CASE(test_files_that_can_be_read_are_no_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

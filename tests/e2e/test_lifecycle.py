@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start, reload, drain and stop: nothing in flight is lost, nothing is answered by half."""
+
+import os
+import signal
+import threading
+import time
+
+from client import encode, request_bytes
+from harness import PATIENCE, wait_until
+from reports import smallest_report
+
+WHOAMI = request_bytes("GET", "/v1/whoami")
+
+
+def test_second_daemon_on_the_same_port_does_not_start(daemon, world):
+    other = world.daemon({"listen.address": daemon.settings["listen.address"]})
+    other.start(is_ready_expected=False)
+    assert other.wait_for_exit() == 1
+    assert other.log_lines(str(daemon.port))
+
+
+def test_sigterm_closes_idle_connections_with_close_notify_and_exits_0(world, credentials):
+    with world.running() as daemon:
+        with daemon.raw_client(credentials["alpha"]) as idle:
+            assert idle.exchange(WHOAMI).status == 200
+            began = time.monotonic()
+            daemon.process.send_signal(signal.SIGTERM)
+            idle.read_end()
+        assert daemon.wait_for_exit() == 0
+        assert time.monotonic() - began < 3 * PATIENCE
+
+
+def test_sigterm_finishes_what_is_in_flight(world, credentials):
+    """A request whose body is still on its way is stored and answered."""
+    with world.running() as daemon:
+        data = request_bytes("POST", "/v1/reports", encode(smallest_report()))
+        with daemon.raw_client(credentials["alpha"]) as raw:
+            raw.send(data[:-10])
+            wait_until(lambda: daemon.admin("/healthz")[0] == 200, "the daemon is up")
+            daemon.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: daemon.notify.has("STOPPING=1"), "it is stopping")
+            answer = raw.exchange(data[-10:])
+            assert answer.status == 201
+            assert answer.closes
+            raw.read_end()
+        assert daemon.wait_for_exit() == 0
+
+
+def test_drain_ends_at_its_deadline(world, credentials):
+    """A request that never ends gets an answer or a close, and the daemon goes."""
+    with world.running({"limits.drain_timeout_ms": 700}) as daemon:
+        with daemon.raw_client(credentials["alpha"]) as raw:
+            raw.send(request_bytes("POST", "/v1/reports", b"{" * 100)[:-50])
+            began = time.monotonic()
+            daemon.process.send_signal(signal.SIGTERM)
+            answer = raw.read_response()
+            assert (answer.status, answer.closes) == (503, True)
+            raw.read_end()
+        assert daemon.wait_for_exit() == 0
+        assert time.monotonic() - began < 3 * PATIENCE
+
+
+def test_second_sigterm_ends_at_once(world, credentials):
+    with world.running({"limits.drain_timeout_ms": 60000}) as daemon:
+        with daemon.raw_client(credentials["alpha"]) as raw:
+            raw.send(request_bytes("POST", "/v1/reports", b"{" * 100)[:-50])
+            daemon.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: daemon.notify.has("STOPPING=1"), "it is stopping")
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.wait_for_exit(timeout=5)
+
+
+def test_sigint_stops_too(world):
+    with world.running() as daemon:
+        daemon.process.send_signal(signal.SIGINT)
+        assert daemon.wait_for_exit() == 0
+
+
+def test_no_answer_is_cut_in_half_by_a_stop(world, credentials):
+    """Clients post until they are turned away; every answer that began is whole."""
+    with world.running() as daemon:
+        ledger, faults = [], []
+
+        def post_until_refused():
+            try:
+                with daemon.raw_client(credentials["alpha"]) as raw:
+                    while True:
+                        report = smallest_report()
+                        raw.send(request_bytes("POST", "/v1/reports", encode(report)))
+                        answer = raw.read_response()
+                        if answer.status == 201:
+                            ledger.append(report["report_id"])
+                        if answer.closes:
+                            raw.read_end()
+                            return
+            except OSError:
+                return
+            except AssertionError as error:
+                # Closed between two requests: the request was not taken, nothing was answered.
+                if "after b''" not in str(error):
+                    faults.append(error)
+
+        threads = [threading.Thread(target=post_until_refused) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(ledger) > 50, "there is load")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.wait_for_exit() == 0
+        for thread in threads:
+            thread.join()
+        assert not faults
+        stored = daemon.rows("SELECT report_id FROM intake.report")
+        assert {(report_id,) for report_id in ledger} <= set(stored)
+
+
+def reload_by_signal(daemon):
+    os.kill(daemon.process.pid, signal.SIGHUP)
+
+
+def test_reload_changes_settings_without_dropping_connections(world, credentials):
+    with world.running() as daemon, daemon.raw_client(credentials["alpha"]) as raw:
+        assert raw.exchange(WHOAMI).status == 200
+        daemon.configure({"limits.report_bytes": 2000})
+        reload_by_signal(daemon)
+        too_long = request_bytes("POST", "/v1/reports", b" " * 2001)[:-2001]
+
+        def is_in_force():
+            with daemon.raw_client(credentials["alpha"]) as other:
+                other.send(too_long + b"\x20" * 2001)
+                return other.read_response().status == 413
+
+        wait_until(is_in_force, "the new limit is in force")
+        assert raw.exchange(WHOAMI).status == 200
+
+
+def test_reload_with_a_fault_keeps_the_old_and_says_so(world, credentials):
+    with world.running() as daemon, daemon.raw_client(credentials["alpha"]) as raw:
+        daemon.configure({"tls.certificate": "/nonexistent.crt"})
+        reload_by_signal(daemon)
+        wait_until(lambda: daemon.log_lines("/nonexistent.crt"), "the fault is logged")
+        assert raw.exchange(WHOAMI).status == 200
+        with daemon.client(credentials["alpha"]) as client:
+            assert client.post(smallest_report()).status == 201
+
+
+def test_certificate_revoked_by_a_new_list_is_dropped_on_reload(world, credentials):
+    """Its open connection closes within 5 s; the others' stay."""
+    doomed = world.authority.issue("alpha")
+    crl = world.authority.write_crl(world.folder / "reload.crl")
+    with world.running({"tls.partner_crl": crl}) as daemon:
+        with daemon.raw_client(doomed) as one, daemon.raw_client(credentials["alpha"]) as other:
+            assert [raw.exchange(WHOAMI).status for raw in (one, other)] == [200, 200]
+            world.authority.revoke(doomed)
+            world.authority.write_crl(crl)
+            reload_by_signal(daemon)
+            one.socket.settimeout(5)
+            one.read_end()
+            assert other.exchange(WHOAMI).status == 200
+        assert daemon.refusal_of(doomed) == "SSLV3_ALERT_CERTIFICATE_REVOKED"

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database goes away, freezes, refuses, or is not to be trusted: nothing false is promised."""
+
+import select
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from client import encode, request_bytes
+from harness import ADMINISTRATOR, PATIENCE, wait_until
+from reports import smallest_report, usual_report
+
+STORE_WAIT_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return {"database.store_wait_ms": int(STORE_WAIT_S * 1000), "database.batch_timeout_ms": 3000}
+
+
+@pytest.fixture(autouse=True)
+def database_is_back(daemon):
+    """Each test begins and leaves the daemon with a database."""
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=10)
+    yield
+    if daemon.postgres.process is None:
+        daemon.postgres.start()
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready again", timeout=10)
+
+
+class Posts:
+    """Reports sent at the same time, each on a connection of its own."""
+
+    def __init__(self, daemon, credential, reports):
+        self.answers = [None] * len(reports)
+        self.threads = [
+            threading.Thread(target=self._post, args=(daemon, credential, place, report))
+            for place, report in enumerate(reports)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def _post(self, daemon, credential, place, report):
+        with daemon.client(credential, timeout=60) as client:
+            self.answers[place] = client.post(report)
+
+    def wait(self):
+        for thread in self.threads:
+            thread.join()
+        return self.answers
+
+
+@contextmanager
+def locked_reports(daemon):
+    """Nothing can be stored until the block is left."""
+    connection = daemon.postgres.connect(daemon.database)
+    connection.autocommit = False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+            yield
+        connection.rollback()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def commits_held_back(daemon):
+    """Rows are inserted, and then COMMIT waits until the block is left."""
+    daemon.rows(
+        """
+        CREATE OR REPLACE FUNCTION intake.wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER wait_at_commit AFTER INSERT ON intake.report
+            DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION intake.wait_at_commit();
+        """
+    )
+    connection = daemon.postgres.connect(daemon.database)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(42)")
+            yield
+    finally:
+        connection.close()
+        daemon.rows("DROP TRIGGER wait_at_commit ON intake.report")
+
+
+def waiting_backends(daemon):
+    rows = daemon.postgres.query(
+        ADMINISTRATOR,
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = %s AND usename = 'daemon' AND wait_event_type = 'Lock'",
+        [daemon.database],
+    )
+    return [pid for (pid,) in rows]
+
+
+def count_of(daemon, report):
+    return daemon.value(
+        "SELECT count(*) FROM intake.report WHERE report_id = %s", [report["report_id"]]
+    )
+
+
+def assert_unavailable(answer):
+    assert (answer.status, answer.problem) == (503, "unavailable"), answer
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+def test_stopped_database_is_503_in_time_and_never_2xx(daemon, alpha):
+    """What is in place without it goes on; ten log lines are enough for an outage."""
+    known = smallest_report()
+    assert alpha.post(known).status == 201
+    lines_before = len(daemon.log_lines())
+    daemon.postgres.stop()
+    for _ in range(3):
+        for report in (smallest_report(), known):
+            began = time.monotonic()
+            answer = alpha.post(report)
+            assert time.monotonic() - began <= STORE_WAIT_S + 0.5 * PATIENCE
+            assert_unavailable(answer)
+    assert_unavailable(alpha.get(f"/v1/reports/{known['report_id']}"))
+    assert alpha.get("/v1/whoami").json["partner"] == "alpha"
+    assert daemon.admin("/healthz")[0] == 200
+    status, reason = daemon.admin("/readyz")
+    assert (status, bool(reason.strip())) == (503, True)
+
+    daemon.postgres.start()
+    began = time.monotonic()
+    wait_until(lambda: alpha.post(known).status == 200, "reports are stored again", timeout=5)
+    assert time.monotonic() - began <= 5 * PATIENCE
+    assert len(daemon.log_lines()) - lines_before < 10, daemon.log_tail()
+
+
+def test_waiting_report_is_stored_when_the_database_comes_back_in_time(world, credentials):
+    with world.running({"database.store_wait_ms": 20000}) as daemon:
+        report = smallest_report()
+        world.postgres.stop()
+        posts = Posts(daemon, credentials["alpha"], [report])
+        wait_until(lambda: daemon.admin("/readyz")[0] == 503, "the daemon has noticed")
+        world.postgres.start()
+        assert posts.wait()[0].status == 201
+        assert count_of(daemon, report) == 1
+
+
+def test_daemon_starts_while_the_database_is_away(world, credentials):
+    """Ready to listen, but no partner is called unknown before the registry was read."""
+    daemon = world.daemon({"database.store_wait_ms": 500})
+    daemon.add_partner("alpha")
+    world.postgres.stop()
+    daemon.start()
+    try:
+        assert daemon.admin("/readyz")[0] == 503
+        assert daemon.notify.lines
+        with daemon.client(credentials["alpha"]) as client:
+            assert_unavailable(client.post(smallest_report()))
+            world.postgres.start()
+            wait_until(lambda: client.post(smallest_report()).status == 201, "stored", 5)
+    finally:
+        daemon.stop()
+
+
+def test_frozen_database_is_503_and_the_retry_finds_the_truth(daemon, alpha):
+    report = smallest_report()
+    with daemon.postgres.frozen():
+        began = time.monotonic()
+        assert_unavailable(alpha.post(report))
+        assert time.monotonic() - began <= (STORE_WAIT_S + 3 + 1) * PATIENCE
+    wait_until(lambda: alpha.post(report).status in (200, 201), "stored after the thaw", 10)
+    assert count_of(daemon, report) == 1
+
+
+def test_receipt_follows_the_commit(daemon, credentials):
+    """The row is written and checked, and still nothing is said before COMMIT is over."""
+    report = smallest_report()
+    with daemon.raw_client(credentials["alpha"]) as raw:
+        with commits_held_back(daemon):
+            raw.send(request_bytes("POST", "/v1/reports", encode(report)))
+            wait_until(lambda: waiting_backends(daemon), "the commit is held back")
+            assert select.select([raw.socket], [], [], 0.5)[0] == []
+            assert count_of(daemon, report) == 0
+        assert raw.read_response().status == 201
+        assert count_of(daemon, report) == 1
+
+
+def test_batch_lost_at_its_commit_is_sent_again(world, credentials):
+    with world.running({"database.store_wait_ms": 20000}) as daemon:
+        report = usual_report()
+        with commits_held_back(daemon):
+            posts = Posts(daemon, credentials["alpha"], [report])
+            waiting = wait_until(lambda: waiting_backends(daemon), "the commit is held back")
+            for pid in waiting:
+                daemon.postgres.query(ADMINISTRATOR, "SELECT pg_terminate_backend(%s)", [pid])
+            wait_until(lambda: set(waiting_backends(daemon)) - set(waiting), "it is sent again")
+        assert posts.wait()[0].status == 201
+        assert count_of(daemon, report) == 1
+
+
+def test_batch_in_flight_is_sent_again_when_the_connection_is_lost(world, credentials):
+    """The client waits through it and gets its 201; there is one row."""
+    with world.running({"database.store_wait_ms": 20000}) as daemon:
+        reports = [usual_report() for _ in range(8)]
+        with locked_reports(daemon):
+            posts = Posts(daemon, credentials["alpha"], reports)
+            waiting = wait_until(lambda: waiting_backends(daemon), "a batch waits for the lock")
+            for pid in waiting:
+                daemon.postgres.query(ADMINISTRATOR, "SELECT pg_terminate_backend(%s)", [pid])
+            wait_until(lambda: not set(waiting) & set(waiting_backends(daemon)), "they are gone")
+        assert [answer.status for answer in posts.wait()] == [201] * len(reports)
+        assert [count_of(daemon, report) for report in reports] == [1] * len(reports)
+
+
+def test_row_that_only_the_database_refuses_costs_no_neighbour(daemon, credentials):
+    """500 unstorable for it, each time; 201 for those of the same batch."""
+    daemon.rows("ALTER TABLE intake.report ADD CONSTRAINT poison CHECK (title <> 'poison')")
+    poison = smallest_report(title="poison")
+    reports = [usual_report() for _ in range(15)]
+    reports.insert(7, poison)
+    with locked_reports(daemon):
+        posts = Posts(daemon, credentials["alpha"], reports)
+        wait_until(lambda: waiting_backends(daemon), "a batch waits for the lock")
+    answers = posts.wait()
+    assert (answers[7].status, answers[7].problem) == (500, "unstorable")
+    assert [answer.status for answer in answers].count(201) == len(reports) - 1
+    assert count_of(daemon, poison) == 0
+    with daemon.client(credentials["alpha"]) as client:
+        assert client.post(poison).problem == "unstorable"
+        assert client.get("/v1/whoami").status == 200
+        daemon.rows("ALTER TABLE intake.report DROP CONSTRAINT poison")
+        assert client.post(poison).status == 201
+
+
+def test_batches_with_the_same_keys_in_opposite_order_never_deadlock(daemon, credentials):
+    """Two pipelines a round, one forwards, one backwards; a third brings newer revisions."""
+    for _ in range(15):
+        reports = [smallest_report() for _ in range(24)]
+        newer = [{**report, "revision": 2} for report in reversed(reports)]
+        orders = [reports, reports[::-1], newer, newer[::-1]]
+        connections = [daemon.raw_client(credentials["alpha"]) for _ in orders]
+        try:
+            for connection, order in zip(connections, orders):
+                connection.send(
+                    b"".join(request_bytes("POST", "/v1/reports", encode(r)) for r in order)
+                )
+            for connection, order in zip(connections, orders):
+                for _ in order:
+                    answer = connection.read_response()
+                    is_superseded = answer.status == 409 and (
+                        answer.problem == "revision-superseded"
+                    )
+                    assert answer.status in (200, 201) or is_superseded, answer
+        finally:
+            for connection in connections:
+                connection.close()
+    newest = daemon.value("SELECT count(*) FROM intake.report_key WHERE revision = 2")
+    assert newest == 15 * 24
+
+
+def test_deadlock_forced_from_outside_is_retried(daemon, credentials):
+    """An administrator's transaction takes two keys in the wrong order and loses, or the batch
+    does and is sent again: the client sees 201 either way."""
+    first, second = smallest_report(report_id="D-1"), smallest_report(report_id="D-2")
+    with daemon.client(credentials["alpha"]) as client:
+        assert [client.post(r).status for r in (first, second)] == [201, 201]
+    newer = [{**first, "revision": 2}, {**second, "revision": 2}]
+    update = "UPDATE intake.report_key SET revision = revision WHERE report_id = %s"
+    connection = daemon.postgres.connect(daemon.database)
+    connection.autocommit = False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(update, ["D-2"])
+            with daemon.raw_client(credentials["alpha"]) as raw:
+                raw.send(b"".join(request_bytes("POST", "/v1/reports", encode(r)) for r in newer))
+                wait_until(lambda: waiting_backends(daemon), "the batch waits for the second key")
+                cursor.execute("SET deadlock_timeout = '1min'")
+                try:
+                    cursor.execute(update, ["D-1"])
+                finally:
+                    connection.rollback()
+                assert [raw.read_response().status for _ in newer] == [201, 201]
+    finally:
+        connection.close()
+
+
+UNSAFE = [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")]
+
+
+@pytest.fixture
+def unsafe_cluster(world, request):
+    """A setting of the cluster that makes a commit less than durable."""
+    name, value = request.param
+    world.postgres.query(ADMINISTRATOR, f"ALTER SYSTEM SET {name} = {value}")
+    world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+    yield name
+    world.postgres.query(ADMINISTRATOR, f"ALTER SYSTEM RESET {name}")
+    world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("unsafe_cluster", UNSAFE, indirect=True, ids=lambda pair: pair[0])
+def test_database_without_durability_is_not_served_from(world, credentials, unsafe_cluster):
+    daemon = world.daemon({"database.store_wait_ms": 500})
+    daemon.add_partner("alpha")
+    daemon.start(is_ready_expected=False)
+    wait_until(
+        lambda: daemon.process.poll() is not None or daemon.notify.has("READY=1"),
+        "the daemon listens or has ended",
+    )
+    if daemon.process.poll() is None:
+        assert daemon.admin("/readyz")[0] == 503
+        with daemon.client(credentials["alpha"]) as client:
+            assert_unavailable(client.post(smallest_report()))
+        daemon.stop()
+    else:
+        assert daemon.wait_for_exit() == 1
+    assert daemon.log_lines(unsafe_cluster)
+
+
+def test_operator_may_allow_less_than_durable_by_name(world, credentials):
+    world.postgres.query(ADMINISTRATOR, "ALTER ROLE daemon SET synchronous_commit = off")
+    try:
+        with world.running({"database.allow_unsafe_durability": True}) as daemon:
+            with daemon.client(credentials["alpha"]) as client:
+                assert client.post(smallest_report()).status == 201
+    finally:
+        world.postgres.query(ADMINISTRATOR, "ALTER ROLE daemon RESET synchronous_commit")
+
+
+def test_reachable_database_without_the_schema_ends_the_start(world):
+    world.postgres.query(ADMINISTRATOR, "CREATE DATABASE without_schema")
+    daemon = world.daemon(database="without_schema")
+    daemon.start(is_ready_expected=False)
+    assert daemon.wait_for_exit() == 1
+    assert not daemon.notify.lines or "READY=1" not in daemon.notify.lines
+
+
+def test_full_queue_is_503_and_not_a_wait(world, credentials):
+    with world.running({"database.max_queued_reports": 1, "listen.workers": 1}) as daemon:
+        reports = [smallest_report() for _ in range(12)]
+        with locked_reports(daemon):
+            posts = Posts(daemon, credentials["alpha"], reports)
+            wait_until(lambda: any(posts.answers), "some are refused at once")
+        statuses = [answer.status for answer in posts.wait()]
+        assert set(statuses) == {201, 503}
+        assert [count_of(daemon, r) for r in reports] == [int(s == 201) for s in statuses]
+
+
+def test_suspension_holds_while_the_database_is_away(daemon, alpha, credentials):
+    """The last known partners serve, and the last known suspension too."""
+    daemon.control("partner", "suspend", "beta")
+    with daemon.client(credentials["beta"]) as beta:
+        wait_until(lambda: beta.get("/v1/whoami").status == 403, "beta is suspended", 5)
+        daemon.postgres.stop()
+        assert beta.get("/v1/whoami").problem == "partner-suspended"
+        assert alpha.get("/v1/whoami").status == 200
+        daemon.postgres.start()
+        daemon.control("partner", "resume", "beta")
+        wait_until(lambda: beta.get("/v1/whoami").status == 200, "beta is back", 10)
