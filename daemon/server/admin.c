@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define ADMIN_MAX_CONNECTIONS 64
-#define ADMIN_REQUEST_S 10
+#define ADMIN_REQUEST_MS 10000
 #define ADMIN_BODY_BYTES ((size_t)4 << 20)
 
 struct admin {
@@ -131,7 +131,7 @@ static void on_read(struct bufferevent *stream, void *ctx)
 {
 	struct admin_client *client = ctx;
 	(void)stream;
-	if (clock_monotonic_ms() - client->waits_since_ms > ADMIN_REQUEST_S * 1000) {
+	if (clock_monotonic_ms() - client->waits_since_ms > ADMIN_REQUEST_MS) {
 		client_free(client);
 		return;
 	}
@@ -159,7 +159,7 @@ static void on_event(struct bufferevent *stream, short what, void *ctx)
 static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct admin *admin = ctx;
-	static const struct timeval timeout = {ADMIN_REQUEST_S, 0};
+	static const struct timeval timeout = {ADMIN_REQUEST_MS / 1000, 0};
 	struct admin_client *client = NULL;
 	(void)peer;
 	if (admin->client_count < ADMIN_MAX_CONNECTIONS) {
@@ -204,8 +204,11 @@ void admin_free(struct admin **admin)
 	if (*admin == NULL) {
 		return;
 	}
-	while (!list_is_empty(&(*admin)->clients)) {
-		client_free(LIST_OWNER((*admin)->clients.next, struct admin_client, link));
+	struct list *link = (*admin)->clients.next;
+	while (link != &(*admin)->clients) {
+		struct admin_client *client = LIST_OWNER(link, struct admin_client, link);
+		link = link->next;
+		client_free(client);
 	}
 	listener_free(&(*admin)->listener);
 	free(*admin);

@@ -30,7 +30,6 @@
 /* Steps a connection may do before others get their turn. */
 #define TURN_STEPS 8
 #define LINGER_MS 1000
-#define SLAB_CONNECTIONS 64
 #define ANSWER_NOT_TAKEN "the peer did not take its answer"
 
 enum step { STEP_MORE, STEP_WAIT, STEP_CLOSE };
@@ -668,44 +667,6 @@ void conn_deadline_passed(struct conn *conn)
 
 /* --- life --- */
 
-struct conn *conn_at(const struct worker *worker, uint32_t slot)
-{
-	return &worker->slabs[slot / SLAB_CONNECTIONS][slot % SLAB_CONNECTIONS];
-}
-
-/* Many at once, so that what a crowd leaves behind lies close together. */
-static bool grow_slots(struct worker *worker)
-{
-	size_t count = worker->slot_count / SLAB_CONNECTIONS;
-	struct conn **slabs = reallocarray(worker->slabs, count + 1, sizeof(*slabs));
-	if (slabs == NULL) {
-		return false;
-	}
-	worker->slabs = slabs;
-	slabs[count] = calloc(SLAB_CONNECTIONS, sizeof(struct conn));
-	if (slabs[count] == NULL) {
-		return false;
-	}
-	for (uint32_t i = 0; i < SLAB_CONNECTIONS; i++) {
-		struct conn *conn = &slabs[count][i];
-		conn->slot = worker->slot_count++;
-		conn->state = CONN_CLOSED;
-		list_append(&worker->free_slots, &conn->link);
-	}
-	return true;
-}
-
-/* A connection's memory is kept for the slot's next use. */
-static struct conn *take_slot(struct worker *worker)
-{
-	if (list_is_empty(&worker->free_slots) && !grow_slots(worker)) {
-		return NULL;
-	}
-	struct conn *conn = LIST_OWNER(worker->free_slots.next, struct conn, link);
-	list_remove(&conn->link);
-	return conn;
-}
-
 static void init_conn(struct conn *conn, struct worker *worker, const struct sockaddr_storage *peer)
 {
 	uint32_t slot = conn->slot;
@@ -741,7 +702,7 @@ void conn_open(struct worker *worker, int fd, const struct sockaddr_storage *pee
 		refuse_connection(worker, fd);
 		return;
 	}
-	struct conn *conn = take_slot(worker);
+	struct conn *conn = conn_table_take(&worker->table);
 	if (conn == NULL) {
 		peer_gate_leave(&worker->shared->gate, peer);
 		refuse_connection(worker, fd);
@@ -788,22 +749,17 @@ void conn_reap(struct conn *conn)
 {
 	release_input(conn);
 	buf_fini(&conn->out);
-	list_remove(&conn->link);
-	list_append(&conn->worker->free_slots, &conn->link);
+	conn_table_give_back(&conn->worker->table, conn);
 }
 
-void conn_free_all(struct worker *worker)
+void conn_close_all(struct worker *worker)
 {
-	for (uint32_t slot = 0; slot < worker->slot_count; slot++) {
-		struct conn *conn = conn_at(worker, slot);
+	for (uint32_t slot = 0; slot < worker->table.slot_count; slot++) {
+		struct conn *conn = conn_table_at(&worker->table, slot);
 		conn_close(conn, "stopping");
 		buf_fini(&conn->in);
 		buf_fini(&conn->out);
 	}
-	for (uint32_t slot = 0; slot < worker->slot_count; slot += SLAB_CONNECTIONS) {
-		free(worker->slabs[slot / SLAB_CONNECTIONS]);
-	}
-	free(worker->slabs);
 }
 
 uint64_t conn_ticket(const struct conn *conn)
@@ -814,8 +770,8 @@ uint64_t conn_ticket(const struct conn *conn)
 struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket)
 {
 	uint32_t slot = (uint32_t)ticket;
-	ENSURE(slot < worker->slot_count);
-	struct conn *conn = conn_at(worker, slot);
+	ENSURE(slot < worker->table.slot_count);
+	struct conn *conn = conn_table_at(&worker->table, slot);
 	return conn->use == ticket >> 32 && conn->state == CONN_WAIT ? conn : NULL;
 }
 

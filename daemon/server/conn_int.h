@@ -118,10 +118,8 @@ void conn_go_on(struct conn *conn);
 void conn_close(struct conn *conn, const char *reason);
 /* Frees what a closed connection holds, for its slot's next use. */
 void conn_reap(struct conn *conn);
-/* Closes them all; at the worker's end. */
-void conn_free_all(struct worker *worker);
-/* slot is less than the worker's slot_count. */
-struct conn *conn_at(const struct worker *worker, uint32_t slot);
+/* At the worker's end: what they hold is freed too. */
+void conn_close_all(struct worker *worker);
 uint64_t conn_ticket(const struct conn *conn);
 /* NULL when the client is gone. */
 struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket);

@@ -13,7 +13,7 @@
 
 #define CONTROL_LINE_BYTES 256
 #define CONTROL_MAX_CONNECTIONS 16
-#define CONTROL_LINE_S 10
+#define CONTROL_LINE_MS 10000
 #define CONTROL_ANSWER_BYTES ((size_t)4 << 20)
 
 struct control {
@@ -60,7 +60,7 @@ static void on_read(struct bufferevent *stream, void *ctx)
 
 	if (line == NULL) {
 		if (evbuffer_get_length(input) > CONTROL_LINE_BYTES ||
-			clock_monotonic_ms() - client->opened_at_ms > CONTROL_LINE_S * 1000) {
+			clock_monotonic_ms() - client->opened_at_ms > CONTROL_LINE_MS) {
 			client_free(client);
 		}
 		return;
@@ -92,7 +92,7 @@ static void on_event(struct bufferevent *stream, short what, void *ctx)
 static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct control *control = ctx;
-	static const struct timeval timeout = {CONTROL_LINE_S, 0};
+	static const struct timeval timeout = {CONTROL_LINE_MS / 1000, 0};
 	struct control_client *client = NULL;
 	(void)peer;
 	if (control->client_count < CONTROL_MAX_CONNECTIONS) {
@@ -138,8 +138,11 @@ void control_free(struct control **control)
 	if (*control == NULL) {
 		return;
 	}
-	while (!list_is_empty(&(*control)->clients)) {
-		client_free(LIST_OWNER((*control)->clients.next, struct control_client, link));
+	struct list *link = (*control)->clients.next;
+	while (link != &(*control)->clients) {
+		struct control_client *client = LIST_OWNER(link, struct control_client, link);
+		link = link->next;
+		client_free(client);
 	}
 	listener_free(&(*control)->listener);
 	free(*control);

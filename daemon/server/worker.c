@@ -56,7 +56,7 @@ static void pause_or_resume(struct worker *worker)
 static void arm_sweep(struct worker *worker)
 {
 	if (!evtimer_pending(worker->sweep, NULL)) {
-		struct timeval interval = {0, SWEEP_MS * 1000};
+		struct timeval interval = {0, SWEEP_MS * 1000L};
 		evtimer_add(worker->sweep, &interval);
 	}
 }
@@ -170,13 +170,13 @@ void worker_arm_turn(struct worker *worker)
 /* Whoever was let in by the lists of an earlier generation is judged by the present one's. */
 static void review_some(struct worker *worker)
 {
-	for (int i = 0; i < TURN_REVIEWS && worker->review_next < worker->slot_count; i++) {
-		struct conn *conn = conn_at(worker, worker->review_next++);
+	for (int i = 0; i < TURN_REVIEWS && worker->review_next < worker->table.slot_count; i++) {
+		struct conn *conn = conn_table_at(&worker->table, worker->review_next++);
 		if (conn->state > CONN_HANDSHAKE && conn->state < CONN_LINGER) {
 			conn_verify_again(conn);
 		}
 	}
-	if (worker->review_next < worker->slot_count) {
+	if (worker->review_next < worker->table.slot_count) {
 		worker_arm_turn(worker);
 	}
 }
@@ -443,7 +443,7 @@ struct worker *worker_start(
 	worker->shared = shared;
 	worker->generation = generation_ref(generation);
 	worker->mailbox.event_fd = -1;
-	list_init(&worker->free_slots);
+	conn_table_init(&worker->table);
 	list_init(&worker->next_turn);
 	for (int state = 0; state < CONN_STATE_COUNT; state++) {
 		list_init(&worker->states[state]);
@@ -494,7 +494,8 @@ void worker_stop(struct worker **worker_ptr)
 	if (worker->has_thread) {
 		pthread_join(worker->thread, NULL);
 	}
-	conn_free_all(worker);
+	conn_close_all(worker);
+	conn_table_fini(&worker->table);
 	store_free(&worker->store);
 	listener_free(&worker->listener);
 	free_events(worker);

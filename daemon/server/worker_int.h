@@ -10,6 +10,7 @@
 #include "base/mailbox.h"
 #include "base/uuid.h"
 #include "conn_int.h"
+#include "conn_table_int.h"
 #include "log_limit_int.h"
 #include "net/listener.h"
 #include "server/worker.h"
@@ -51,9 +52,7 @@ struct worker {
 	struct store *store;
 	enum link_state link;
 
-	struct conn **slabs; /* of connections, found by the slot in a ticket */
-	uint32_t slot_count;
-	struct list free_slots; /* connections that are not in use */
+	struct conn_table table;
 	struct list states[CONN_STATE_COUNT];
 	uint32_t connection_count;
 	uint64_t connections_ever;

@@ -14,8 +14,8 @@
 /* Only the owning thread adds, so that a plain load and store suffice. */
 static inline void metric_add(metric_counter *counter, uint64_t n)
 {
-	atomic_store_explicit(counter,
-		atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+		memory_order_relaxed);
 }
 
 static inline void metric_set(metric_counter *counter, uint64_t value)
@@ -25,7 +25,7 @@ static inline void metric_set(metric_counter *counter, uint64_t value)
 
 static inline uint64_t metric_get(const metric_counter *counter)
 {
-	return atomic_load_explicit((metric_counter *)(uintptr_t)counter, memory_order_relaxed);
+	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
 /* Microseconds up to 8 seconds. */

@@ -12,5 +12,4 @@
 #include <stdbool.h>
 
 /* False with a reason when the daemon could not store reports there. */
-MUST_CHECK bool database_check(
-	struct conf *conf, const struct taxonomy *taxonomy, struct err *err);
+MUST_CHECK bool database_check(struct conf *conf, const struct taxonomy *taxonomy, struct err *err);

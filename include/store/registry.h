@@ -33,8 +33,8 @@ enum registry_match { REGISTRY_KNOWN, REGISTRY_SUSPENDED, REGISTRY_UNKNOWN };
 
 /*
  * Finds the partner of a verified certificate: claimed is the name of its SAN URI (data NULL when
- * it has none), is_claim_broken when it has more than one or a malformed one, spki_sha256 the digest
- * of its public key. A revoked key overrides every match.
+ * it has none), is_claim_broken when it has more than one or a malformed one, spki_sha256 the
+ * digest of its public key. A revoked key overrides every match.
  */
 enum registry_match registry_find(const struct registry *registry, struct str claimed,
 	bool is_claim_broken, const uint8_t spki_sha256[32], const struct partner **partner_out);
@@ -45,7 +45,8 @@ struct registry *registry_ref(struct registry *registry);
 void registry_unref(struct registry **registry);
 
 struct registry_hooks {
-	/* Called with each registry that differs from the one before; it is referenced by the reader. */
+	/* Called with each registry that differs from the one before; it is referenced by the
+	 * reader. */
 	void (*on_registry)(void *ctx, struct registry *registry);
 	/* As store_hooks.on_state. is_schema_wrong: the server answers, but not with our schema. */
 	void (*on_state)(void *ctx, bool is_available, bool is_schema_wrong, const char *reason);

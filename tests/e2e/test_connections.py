@@ -57,6 +57,26 @@ def test_suspended_in_mid_request_is_answered_and_then_closed(world, credentials
         raw.read_end()
 
 
+def test_suspended_while_the_report_is_stored_is_answered_and_then_closed(world, credentials):
+    """The receipt was made before, and says that the connection stays."""
+    with world.running({"database.store_wait_ms": 30000}) as daemon:
+        lock = daemon.postgres.connect(daemon.database)
+        lock.autocommit = False
+        try:
+            lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+            with daemon.raw_client(credentials["alpha"]) as raw:
+                raw.send(request_bytes("POST", "/v1/reports", encode(smallest_report())))
+                name = 'intaked_connections{state="commit"}'
+                wait_until(lambda: daemon.metrics()[name] == 1, "it waits for its commit")
+                suspend(daemon, credentials["alpha"])
+                lock.rollback()
+                assert raw.read_response().status == 201
+                raw.socket.settimeout(5)
+                raw.read_end()
+        finally:
+            lock.close()
+
+
 def test_suspended_partner_has_time_to_ask_on_a_new_connection(world, credentials):
     with world.running() as daemon:
         suspend(daemon, credentials["alpha"])
@@ -106,22 +126,30 @@ class Held:
     def send_hello(self):
         """And waits for the server's, so that the server holds a session by then."""
         self._step()
-        self.plain.sendall(self.outgoing.read())
+        self.flush()
         while not self._step():
             self.incoming.write(self.plain.recv(65536))
+
+    def flush(self):
+        self.plain.sendall(self.outgoing.read())
+
+    def receive_all(self):
+        """The records as they come over the wire."""
+        records = b""
+        try:
+            while part := self.plain.recv(65536):
+                records += part
+        except ConnectionResetError:
+            pass
+        self.incoming.write(records)
+        self.incoming.write_eof()
+        return records
 
     def is_turned_away(self):
         """True when no request is answered after the rest of the handshake."""
         self.tls.write(WHOAMI)
-        self.plain.sendall(self.outgoing.read())
-        answer = b""
-        try:
-            while part := self.plain.recv(65536):
-                answer += part
-        except ConnectionResetError:
-            pass
-        self.incoming.write(answer)
-        self.incoming.write_eof()
+        self.flush()
+        self.receive_all()
         try:
             return not self.tls.read(100)
         except OSError:
@@ -228,9 +256,18 @@ def test_client_of_http_1_0_is_told_that_the_connection_stays(world, credentials
 
 
 def test_client_that_ends_first_is_ended_with_close_notify(world, credentials):
-    with world.running() as daemon, daemon.raw_client(credentials["alpha"]) as raw:
-        assert raw.exchange(WHOAMI).status == 200
-        raw.socket.unwrap()
+    with world.running() as daemon:
+        held = Held(daemon, credentials["alpha"])
+        try:
+            held.send_hello()
+            with pytest.raises(ssl.SSLWantReadError):
+                held.tls.unwrap()
+            held.flush()
+            # Nothing else is sent, so one encrypted record is the alert.
+            assert held.receive_all().startswith(b"\x17\x03\x03")
+            held.tls.unwrap()
+        finally:
+            held.close()
 
 
 def test_nobody_waits_in_the_queue_of_a_daemon_that_stops(world, credentials):

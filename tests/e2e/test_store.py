@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database answers, but not as it should: what the store makes of each kind of trouble."""
+
+import pytest
+
+from harness import ADMINISTRATOR, wait_until
+from reports import smallest_report, usual_report
+
+STORE_WAIT_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return {"database.store_wait_ms": int(STORE_WAIT_S * 1000)}
+
+
+@pytest.fixture(autouse=True)
+def is_ready(daemon):
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready")
+
+
+@pytest.fixture
+def trouble(daemon):
+    """Makes each new row of the record raise an error, at once or not before the commit."""
+
+    def make(sqlstate, condition="true", at_commit=False):
+        daemon.rows(
+            f"""
+            CREATE FUNCTION intake.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF {condition} THEN RAISE EXCEPTION 'trouble' USING ERRCODE = '{sqlstate}'; END IF;
+                RETURN NULL;
+            END $$;
+            CREATE CONSTRAINT TRIGGER trouble AFTER INSERT ON intake.report
+                DEFERRABLE INITIALLY {"DEFERRED" if at_commit else "IMMEDIATE"}
+                FOR EACH ROW EXECUTE FUNCTION intake.trouble()
+            """
+        )
+
+    def end():
+        daemon.rows("DROP FUNCTION IF EXISTS intake.trouble CASCADE")
+
+    make.end = end
+    yield make
+    end()
+
+
+def count_of(daemon, report):
+    return daemon.value(
+        "SELECT count(*) FROM intake.report WHERE report_id = %s", [report["report_id"]]
+    )
+
+
+def test_error_at_the_commit_is_no_receipt(daemon, alpha, trouble):
+    """The call had succeeded; only then the transaction failed."""
+    bad = smallest_report(title="bad at commit")
+    trouble("23514", "NEW.title = 'bad at commit'", at_commit=True)
+    assert alpha.post(bad).problem == "unstorable"
+    assert alpha.post(smallest_report()).status == 201
+    assert count_of(daemon, bad) == 0
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "0A000", "42501", "XX000"])
+def test_trouble_of_the_server_is_503_and_passes(daemon, alpha, trouble, sqlstate):
+    """Disk full, a changed statement, a lost privilege, an internal error: no report's fault."""
+    report = usual_report()
+    trouble(sqlstate)
+    assert alpha.post(report).problem == "unavailable"
+    trouble.end()
+    # Nobody sends anything meanwhile: readiness must not wait for somebody who waits for it.
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=5)
+    assert alpha.post(report).status == 201
+    assert count_of(daemon, report) == 1
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03"])
+def test_collision_is_retried_without_a_word(daemon, alpha, trouble, sqlstate):
+    report = usual_report()
+    daemon.rows("CREATE SEQUENCE intake.tries; GRANT USAGE ON intake.tries TO PUBLIC")
+    try:
+        trouble(sqlstate, "nextval('intake.tries') < 3")
+        assert alpha.post(report).status == 201
+        assert daemon.value("SELECT last_value FROM intake.tries") == 3
+    finally:
+        trouble.end()
+        daemon.rows("DROP SEQUENCE intake.tries")
+    assert count_of(daemon, report) == 1
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
+def test_durability_turned_off_under_a_session_is_noticed(daemon, alpha, setting):
+    """It was on when the session began; a commit after the change would not be durable."""
+    report = smallest_report()
+    assert alpha.post(smallest_report()).status == 201
+    daemon.postgres.query(ADMINISTRATOR, f"ALTER SYSTEM SET {setting} = off")
+    try:
+        daemon.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+        wait_until(lambda: alpha.post(smallest_report()).status == 503, "it is noticed", timeout=5)
+        assert alpha.post(report).problem == "unavailable"
+        assert count_of(daemon, report) == 0
+        wait_until(lambda: daemon.admin("/readyz")[0] == 503, "it is not ready", timeout=5)
+    finally:
+        daemon.postgres.query(ADMINISTRATOR, f"ALTER SYSTEM RESET {setting}")
+        daemon.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+    wait_until(lambda: alpha.post(report).status == 201, "it serves again", timeout=10)
+
+
+def test_look_up_survives_a_lost_connection(daemon, alpha):
+    report = smallest_report()
+    assert alpha.post(report).status == 201
+    daemon.postgres.kill_backends(daemon.database)
+    wait_until(
+        lambda: alpha.get(f"/v1/reports/{report['report_id']}").status == 200, "found", timeout=5
+    )
