@@ -36,6 +36,8 @@
 #define REFUSALS_A_SECOND 10
 #define WARNINGS_MAX_BYTES ((size_t)1 << 20)
 #define PATH_PREFIX "/v1/reports/"
+/* The schema's limit. */
+#define REPORT_ID_MAX 128
 
 struct route_info {
 	const char *allow;
@@ -399,7 +401,7 @@ static void submit(struct conn *conn, const struct report_result *result, const 
 {
 	struct worker *worker = conn->worker;
 	struct buf warnings;
-	char location[sizeof(PATH_PREFIX) + 128];
+	char location[sizeof(PATH_PREFIX) + REPORT_ID_MAX];
 
 	buf_init(&warnings, WARNINGS_MAX_BYTES);
 	if (result->warning_count > 0 &&
@@ -589,20 +591,60 @@ static int32_t read_revision(struct str query)
 	return revision > 0 ? revision : -1;
 }
 
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef0123456789ABCDEF";
+	const char *found = c != '\0' ? strchr(digits, c) : NULL;
+	return found != NULL ? (int)(found - digits) % 16 : -1;
+}
+
+static bool is_report_id_char(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' ||
+		c == '_' || c == ':' || c == '-';
+}
+
+/*
+ * The id in a path, where a client may have escaped any byte (RFC 3986 2.1): some do it to every
+ * colon. False for what no stored report can be called.
+ */
+static bool read_report_id(struct str text, char id[REPORT_ID_MAX], size_t *len_out)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.data[i];
+		if (c == '%' && i + 2 < text.len) {
+			int high = hex_digit(text.data[i + 1]);
+			int low = hex_digit(text.data[i + 2]);
+			if (high < 0 || low < 0) {
+				return false;
+			}
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (len == REPORT_ID_MAX || !is_report_id_char(c)) {
+			return false;
+		}
+		id[len++] = c;
+	}
+	*len_out = len;
+	return true;
+}
+
 static void get_report(struct conn *conn)
 {
 	struct str path = request_path(conn);
 	struct str query = http_span_str(conn->in.data, conn->request.query);
 	size_t prefix = sizeof(PATH_PREFIX) - 1;
+	char id[REPORT_ID_MAX];
 	struct store_key key = {
 		.partner_id = conn->partner->id,
 		.is_test = !conn->partner->is_live,
-		.report_id = {path.data + prefix, path.len - prefix},
+		.report_id = {id, 0},
 		.revision = read_revision(query),
 	};
-	/* An id longer than any that can be stored, or with an escape in it, is simply not there.
-	 */
-	if (key.report_id.len > 128 || key.revision < 0) {
+	struct str last = {path.data + prefix, path.len - prefix};
+	if (!read_report_id(last, id, &key.report_id.len) || key.revision < 0) {
 		intake_refuse(conn, REJECT_NOT_FOUND, NULL);
 	} else if (store_find(conn->worker->store, &key, conn_ticket(conn))) {
 		conn_wait(conn, QUESTION_RECEIPT);

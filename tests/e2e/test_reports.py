@@ -148,6 +148,10 @@ def test_receipt_can_be_fetched_by_report_id_and_revision(alpha):
     for n in (1, 3):
         one = alpha.get(f"/v1/reports/{report_id}?revision={n}")
         assert without_status(one.json) == without_status(receipts[n])
+    escaped = "".join(f"%{ord(c):02{x}}" for c, x in zip(report_id, "xX" * len(report_id)))
+    assert alpha.get(f"/v1/reports/{escaped}").json == newest.json
+    for wrong in ("%", "%3", "%3g", "%00", "%ff", "%20", "a%", "x" * 129, "%78" * 129):
+        assert alpha.get(f"/v1/reports/{wrong}").status == 404
     for revision in ("2", "4", "0", "x", "-1", "1e0", "99999999999999999999", ""):
         answer = alpha.get(f"/v1/reports/{report_id}?revision={revision}")
         assert (answer.status, answer.problem) == (404, "not-found"), revision

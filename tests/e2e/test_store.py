@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database answers, but not as it should: what the store makes of each kind of trouble."""
 
+import threading
+
 import pytest
 
 from harness import ADMINISTRATOR, wait_until
@@ -112,3 +114,46 @@ def test_look_up_survives_a_lost_connection(daemon, alpha):
     wait_until(
         lambda: alpha.get(f"/v1/reports/{report['report_id']}").status == 200, "found", timeout=5
     )
+
+
+def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials):
+    """PostgreSQL says committed, with a warning, each time the wait for the standby is cut short."""
+    waiting = (
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = %s AND usename = 'daemon' AND wait_event = 'SyncRep'"
+    )
+    report = usual_report()
+    answers = []
+    with world.running({"database.store_wait_ms": 20000, "listen.workers": 1}) as daemon:
+
+        def post():
+            with daemon.client(credentials["alpha"], timeout=60) as client:
+                answers.append(client.post(report))
+
+        def resends():
+            return daemon.metrics()["intaked_batch_resends_total"]
+
+        world.postgres.query(
+            ADMINISTRATOR, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"
+        )
+        sender = threading.Thread(target=post)
+        try:
+            world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+            wait_until(
+                lambda: world.postgres.value(ADMINISTRATOR, "SHOW synchronous_standby_names"),
+                "commits wait for a standby",
+            )
+            sender.start()
+            for times in range(1, 4):
+                wait_until(
+                    lambda: world.postgres.query(ADMINISTRATOR, waiting, [daemon.database]),
+                    "the commit waits for the standby",
+                )
+                wait_until(lambda: resends() == times, "it is sent again")
+            assert answers == []
+        finally:
+            world.postgres.query(ADMINISTRATOR, "ALTER SYSTEM RESET synchronous_standby_names")
+            world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+        sender.join()
+        assert answers[0].status == 201
+        assert count_of(daemon, report) == 1
