@@ -61,10 +61,12 @@ WHERE r.tlp <= cleared.tlp AND NOT r.is_test AND NOT r.is_exercise
 COMMENT ON VIEW analysis.report IS
 	'The newest revision of every report, without tests and exercises, up to the reader''s clearance.';
 
+-- Either half has an index on the value, which only a query that names the half may use.
 CREATE OR REPLACE VIEW analysis.indicator WITH (security_barrier) AS
 SELECT i.report, r.received_at, i.type, i.value, i.address, i.role,
 	intake.tlp_label(i.tlp) AS tlp, i.first_seen, i.last_seen, i.confidence::int AS confidence
-FROM intake.indicator AS i
+FROM (SELECT * FROM intake.indicator WHERE octet_length(value) <= 512
+		UNION ALL SELECT * FROM intake.indicator WHERE octet_length(value) > 512) AS i
 	JOIN intake.report AS r ON r.id = i.report
 	CROSS JOIN (SELECT intake.cleared_tlp() AS tlp OFFSET 0) AS cleared
 WHERE i.tlp <= cleared.tlp AND r.tlp <= cleared.tlp AND NOT r.is_test AND NOT r.is_exercise

@@ -26,7 +26,8 @@ enum {
 
 static struct str text_at(const PGresult *result, int row, int column)
 {
-	return (struct str){PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)};
+	return (struct str){
+		PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)};
 }
 
 static uint32_t uint32_at(const PGresult *result, int row, int column)

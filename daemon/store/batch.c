@@ -11,14 +11,14 @@
  * 2. If the connection goes in between, nobody knows whether the transaction committed: a server
  *    killed after the flush and before the answer has committed it. So nobody is told anything. The
  *    batch is kept and sent again as it was, on a new connection, with the same ids. intake.store()
- *    finds its own ids stored, and answers stored: the first news of a commit made earlier. What was
- *    not stored is stored now. A report can therefore be lost in no gap between the two, and the
+ *    finds its own ids stored, and answers stored: the first news of a commit made earlier. What
+ * was not stored is stored now. A report can therefore be lost in no gap between the two, and the
  *    unique key keeps it from being stored twice.
  *
- * 3. A client that waited for store_wait is told 503, which says: not acknowledged. Its report may be
- *    stored all the same, by a commit whose answer came too late; when it is sent again, the key
- *    finds it and the answer is 200 with the receipt. An entry that was told 503 is taken out before
- *    its batch is sent again, so that the database is not filled with what nobody waits for.
+ * 3. A client that waited for store_wait is told 503, which says: not acknowledged. Its report may
+ * be stored all the same, by a commit whose answer came too late; when it is sent again, the key
+ *    finds it and the answer is 200 with the receipt. An entry that was told 503 is taken out
+ * before its batch is sent again, so that the database is not filled with what nobody waits for.
  *
  * 4. With synchronous replication, a wait for the standby that is cut short ends in success with a
  *    warning. The link reports the doubt, and the batch is sent again instead of acknowledged: each
@@ -30,9 +30,9 @@
  *    unstorable, the others are stored. Deadlocks and serialisation failures say nothing of the
  *    rows: the batch goes again whole.
  *
- * Group commit is natural: while one batch is in flight the next one fills, and goes when the answer
- * has come. No timer decides, so a lone report waits for nothing, and under load batches grow until
- * the cost of a commit is shared by all that arrived during the one before.
+ * Group commit is natural: while one batch is in flight the next one fills, and goes when the
+ * answer has come. No timer decides, so a lone report waits for nothing, and under load batches
+ * grow until the cost of a commit is shared by all that arrived during the one before.
  */
 #include "batch_int.h"
 
@@ -111,8 +111,8 @@ static struct batch_entry *close_entry(
 	return entry;
 }
 
-bool batch_append(struct batch *batch, const struct submission *submission, uint64_t ticket,
-	int64_t now_ms)
+bool batch_append(
+	struct batch *batch, const struct submission *submission, uint64_t ticket, int64_t now_ms)
 {
 	const struct report *report = submission->report;
 	size_t report_start = batch->reports.len;
@@ -145,7 +145,8 @@ bool batch_copy_entry(struct batch *to, const struct batch *from, uint32_t index
 	size_t indicator_start = to->indicators.len;
 
 	ENSURE(to->count < to->capacity);
-	if (!buf_append(&to->reports, from->reports.data + source->report_start, source->report_len) ||
+	if (!buf_append(
+		    &to->reports, from->reports.data + source->report_start, source->report_len) ||
 		!buf_append(&to->indicators, from->indicators.data + source->indicator_start,
 			source->indicator_len)) {
 		to->reports.len = report_start;

@@ -45,8 +45,8 @@ MUST_CHECK bool batch_reset(struct batch *batch);
 size_t batch_bytes(const struct batch *batch);
 
 /* False, and the batch as it was, when memory is short or an array would pass libpq's limit. */
-MUST_CHECK bool batch_append(struct batch *batch, const struct submission *submission,
-	uint64_t ticket, int64_t now_ms);
+MUST_CHECK bool batch_append(
+	struct batch *batch, const struct submission *submission, uint64_t ticket, int64_t now_ms);
 /* Copies an entry with its rows to the end of another batch; the ticket goes with it. */
 MUST_CHECK bool batch_copy_entry(struct batch *to, const struct batch *from, uint32_t index);
 /*

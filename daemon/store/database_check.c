@@ -44,8 +44,8 @@ bool database_check(struct conf *conf, const struct taxonomy *taxonomy, struct e
 	}
 	struct pg_link_hooks hooks = {
 		.on_ready = on_ready, .on_lost = on_lost, .on_result = on_result, .ctx = &check};
-	struct pg_link *link = pg_link_new(check.base, conf, store_statements, store_statement_count,
-		NULL, taxonomy, hooks);
+	struct pg_link *link = pg_link_new(
+		check.base, conf, store_statements, store_statement_count, NULL, taxonomy, hooks);
 	if (link == NULL) {
 		err_set(err, "no memory");
 	} else {

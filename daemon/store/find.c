@@ -61,12 +61,12 @@ static bool append_entry(struct buf *arrays, const struct find_entry *entry)
 	struct str report_id = {entry->report_id, entry->report_id_len};
 	struct str sha256 = {(const char *)entry->sha256, sizeof(entry->sha256)};
 	return row_append_int4(&arrays[FIND_PARTNER], entry->partner_id) &&
-	       row_append_bool(&arrays[FIND_TEST], entry->is_test) &&
-	       row_append_text(&arrays[FIND_REPORT_ID], report_id) &&
-	       (entry->revision == 0 ? row_append_null(&arrays[FIND_REVISION])
-				     : row_append_int4(&arrays[FIND_REVISION], entry->revision)) &&
-	       (entry->has_sha256 ? row_append_text(&arrays[FIND_SHA256], sha256)
-				  : row_append_null(&arrays[FIND_SHA256]));
+		row_append_bool(&arrays[FIND_TEST], entry->is_test) &&
+		row_append_text(&arrays[FIND_REPORT_ID], report_id) &&
+		(entry->revision == 0 ? row_append_null(&arrays[FIND_REVISION])
+				      : row_append_int4(&arrays[FIND_REVISION], entry->revision)) &&
+		(entry->has_sha256 ? row_append_text(&arrays[FIND_SHA256], sha256)
+				   : row_append_null(&arrays[FIND_SHA256]));
 }
 
 void find_queue_send(

@@ -49,7 +49,7 @@ struct pg_link {
 	bool is_in_callback; /* the owner is being called: do not free the connection under libpq */
 	int kinds[PG_LINK_MAX_IN_FLIGHT]; /* oldest first */
 	int in_flight;
-	PGresult *result; /* of the oldest statement, until its sync has come */
+	PGresult *result;   /* of the oldest statement, until its sync has come */
 	int preparing_left; /* syncs still to come before READY */
 	int64_t back_off_ms;
 	int64_t sent_at_ms; /* of the oldest statement in flight */
@@ -73,8 +73,8 @@ static bool watch(struct pg_link *link, short what)
 		event_free(link->io);
 		link->io = NULL;
 	}
-	link->io = event_new(link->base, PQsocket(link->connection), (short)(what | EV_PERSIST), on_io,
-		link);
+	link->io = event_new(
+		link->base, PQsocket(link->connection), (short)(what | EV_PERSIST), on_io, link);
 	link->io_wants_write = (what & EV_WRITE) != 0;
 	return link->io != NULL && event_add(link->io, NULL) == 0;
 }
@@ -137,7 +137,8 @@ static struct str main_line(const char *message)
 static void link_lost_with_message(struct pg_link *link, const char *what)
 {
 	struct str line = main_line(PQerrorMessage(link->connection));
-	err_set(&link->reason, "%s: %.*s", what, STR_ARG(line.len > 0 ? line : STR("no reason given")));
+	err_set(&link->reason, "%s: %.*s", what,
+		STR_ARG(line.len > 0 ? line : STR("no reason given")));
 	link_lost(link);
 }
 
@@ -148,7 +149,8 @@ static void link_lost_with_message(struct pg_link *link, const char *what)
 static void on_notice(void *ctx, const PGresult *result)
 {
 	struct pg_link *link = ctx;
-	/* The message is in the server's language, the name of the function that raised it is not. */
+	/* The message is in the server's language, the name of the function that raised it is not.
+	 */
 	const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
 	if (function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0) {
 		link->has_doubt = true;
@@ -180,21 +182,22 @@ static bool send_preparation(struct pg_link *link)
 		return false;
 	}
 	const char *values[] = {codes};
-	bool sent = PQsendQueryParams(connection, SCHEMA_SESSION_SQL, 1, NULL, values, NULL, NULL, 0) == 1 &&
-		    PQpipelineSync(connection) == 1;
+	bool sent = PQsendQueryParams(
+			    connection, SCHEMA_SESSION_SQL, 1, NULL, values, NULL, NULL, 0) == 1 &&
+		PQpipelineSync(connection) == 1;
 	free(codes);
 	link->preparing_left = 1;
 	if (sent && link->listen != NULL) {
 		char sql[64];
 		snprintf(sql, sizeof(sql), "LISTEN %s", link->listen);
 		sent = PQsendQueryParams(connection, sql, 0, NULL, NULL, NULL, NULL, 0) == 1 &&
-		       PQpipelineSync(connection) == 1;
+			PQpipelineSync(connection) == 1;
 		link->preparing_left++;
 	}
 	for (size_t i = 0; sent && i < link->statement_count; i++) {
 		sent = PQsendPrepare(connection, link->statements[i].name, link->statements[i].sql,
 			       0, NULL) == 1 &&
-		       PQpipelineSync(connection) == 1;
+			PQpipelineSync(connection) == 1;
 		link->preparing_left++;
 	}
 	return sent && flush(link);
@@ -242,8 +245,8 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 {
 	switch (PQresultStatus(result)) {
 	case PGRES_TUPLES_OK:
-		link->refusal = schema_check_session(
-			result, link->conf, &link->session, &link->reason);
+		link->refusal =
+			schema_check_session(result, link->conf, &link->session, &link->reason);
 		if (link->refusal != PG_REFUSAL_NONE) {
 			link_lost(link);
 			return false;
@@ -261,7 +264,8 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 		if (schema_error_is_schema(PQresultErrorField(result, PG_DIAG_SQLSTATE))) {
 			link->refusal = PG_REFUSAL_SCHEMA;
 			err_set(&link->reason,
-				"the database has not this version's schema (intakectl db migrate)");
+				"the database has not this version's schema (intakectl db "
+				"migrate)");
 		} else {
 			struct str line = main_line(PQresultErrorMessage(result));
 			err_set(&link->reason, "cannot set the session up: %.*s", STR_ARG(line));
@@ -309,7 +313,8 @@ static void read_results(struct pg_link *link)
 	while (PQisBusy(link->connection) == 0) {
 		PGresult *result = PQgetResult(link->connection);
 		if (result == NULL) {
-			/* The end of one statement's results; two in a row: the pipeline is empty. */
+			/* The end of one statement's results; two in a row: the pipeline is empty.
+			 */
 			if (++nulls == 2) {
 				break;
 			}
@@ -376,7 +381,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		break;
 	case PG_LINK_READY: {
 		int64_t left = link->sent_at_ms + link->conf->database_batch_timeout_ms -
-			       clock_monotonic_ms();
+			clock_monotonic_ms();
 		if (left > 0) {
 			set_timer(link, left);
 			break;
@@ -393,11 +398,11 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
  * Every look-up is by a key, so a plan made while a table was small must not read all of it when it
  * has grown; the price that the planner then puts on small tables would call for compiling.
  */
-#define SESSION_OPTIONS                                                                            \
-	"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"                                     \
-	" -c statement_timeout=5s -c lock_timeout=2s"                                              \
-	" -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=2s"       \
-	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"                  \
+#define SESSION_OPTIONS                                                                      \
+	"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"                               \
+	" -c statement_timeout=5s -c lock_timeout=2s"                                        \
+	" -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=2s" \
+	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"            \
 	" -c default_transaction_isolation=read\\ committed"
 
 /* dbname is expanded where it stands, last, so that what the operator's string says wins. */
@@ -407,9 +412,9 @@ static PGconn *dial(const struct conf *conf)
 		"options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
 		"keepalives_count", "gssencmode", "dbname", NULL};
 	const char *values[] = {"intaked", "UTF8",
-		conf->database_allow_unsafe_durability
-			? SESSION_OPTIONS " -c intaked.allow_unsafe_durability=on"
-			: SESSION_OPTIONS,
+		conf->database_allow_unsafe_durability ? SESSION_OPTIONS
+			" -c intaked.allow_unsafe_durability=on"
+						       : SESSION_OPTIONS,
 		"10000", "10", "5", "3", "disable", conf->database_connection, NULL};
 	return PQconnectStartParams(keywords, values, 1);
 }

@@ -75,7 +75,7 @@ static void add_keys(
 		}
 		for (size_t i = 0; i < sizeof(key->spki_sha256); i++) {
 			key->spki_sha256[i] = (uint8_t)(hex_digit(word.data[2 * i]) << 4 |
-							hex_digit(word.data[2 * i + 1]));
+				hex_digit(word.data[2 * i + 1]));
 		}
 		key->partner = partner;
 		key->is_revoked = is_revoked;
@@ -112,10 +112,10 @@ static struct sizes measure(const PGresult *result)
 	struct sizes sizes = {0};
 	for (int row = 0; row < PQntuples(result); row++) {
 		sizes.text += (size_t)PQgetlength(result, row, REGISTRY_NAME) +
-			      (size_t)PQgetlength(result, row, REGISTRY_ORGANISATIONS) + 2;
+			(size_t)PQgetlength(result, row, REGISTRY_ORGANISATIONS) + 2;
 		sizes.organisations += count_words(PQgetvalue(result, row, REGISTRY_ORGANISATIONS));
 		sizes.keys += count_words(PQgetvalue(result, row, REGISTRY_KEYS)) +
-			      count_words(PQgetvalue(result, row, REGISTRY_REVOKED_KEYS));
+			count_words(PQgetvalue(result, row, REGISTRY_REVOKED_KEYS));
 	}
 	return sizes;
 }
@@ -132,8 +132,7 @@ static void fill(struct registry *registry, const PGresult *result)
 	for (int row = 0; row < PQntuples(result); row++) {
 		struct partner *partner = &registry->partners[row];
 		partner->id = (int32_t)strtol(PQgetvalue(result, row, REGISTRY_ID), NULL, 10);
-		partner->name = (struct str){
-			text, (size_t)PQgetlength(result, row, REGISTRY_NAME)};
+		partner->name = (struct str){text, (size_t)PQgetlength(result, row, REGISTRY_NAME)};
 		text = stpcpy(text, PQgetvalue(result, row, REGISTRY_NAME)) + 1;
 		const char *words = text;
 		text = stpcpy(text, PQgetvalue(result, row, REGISTRY_ORGANISATIONS)) + 1;
@@ -168,10 +167,12 @@ struct registry *registry_from_result(const PGresult *result)
 		return NULL;
 	}
 	fill(registry, result);
-	/* The rows come in the order of some collation; look-up goes by bytes. Keys refer to rows. */
+	/* The rows come in the order of some collation; look-up goes by bytes. Keys refer to rows.
+	 */
 	for (int row = 0; row < PQntuples(result); row++) {
 		add_keys(registry, PQgetvalue(result, row, REGISTRY_KEYS), (uint32_t)row, false);
-		add_keys(registry, PQgetvalue(result, row, REGISTRY_REVOKED_KEYS), (uint32_t)row, true);
+		add_keys(registry, PQgetvalue(result, row, REGISTRY_REVOKED_KEYS), (uint32_t)row,
+			true);
 	}
 	for (size_t i = 0; i < registry->key_count; i++) {
 		struct partner *owner = &registry->partners[registry->keys[i].partner];

@@ -127,8 +127,8 @@ struct registry_reader *registry_reader_new(struct event_base *base, struct conf
 	reader->link = pg_link_new(base, conf, registry_statements, registry_statement_count,
 		REGISTRY_CHANNEL, taxonomy, link_hooks);
 	reader->poll = event_new(base, -1, EV_PERSIST, on_poll, reader);
-	struct timeval interval = {
-		conf->database_registry_poll_ms / 1000, conf->database_registry_poll_ms % 1000 * 1000};
+	struct timeval interval = {conf->database_registry_poll_ms / 1000,
+		conf->database_registry_poll_ms % 1000 * 1000};
 	if (reader->link == NULL || reader->poll == NULL ||
 		event_add(reader->poll, &interval) != 0) {
 		registry_reader_free(&reader);
@@ -139,8 +139,8 @@ struct registry_reader *registry_reader_new(struct event_base *base, struct conf
 void registry_reader_set_conf(
 	struct registry_reader *reader, struct conf *conf, const struct taxonomy *taxonomy)
 {
-	struct timeval interval = {
-		conf->database_registry_poll_ms / 1000, conf->database_registry_poll_ms % 1000 * 1000};
+	struct timeval interval = {conf->database_registry_poll_ms / 1000,
+		conf->database_registry_poll_ms % 1000 * 1000};
 	conf_unref(&reader->conf);
 	reader->conf = conf_ref(conf);
 	pg_link_set_conf(reader->link, conf, taxonomy);

@@ -223,7 +223,8 @@ static void inet_column(struct cursor *c, const struct report_indicator *indicat
 	}
 	uint8_t size = indicator->address_family == 4 ? 4 : 16;
 	/* PostgreSQL's own numbers: PGSQL_AF_INET is 2, PGSQL_AF_INET6 3. */
-	uint8_t header[4] = {indicator->address_family == 4 ? 2 : 3, indicator->prefix_len, 0, size};
+	uint8_t header[4] = {
+		indicator->address_family == 4 ? 2 : 3, indicator->prefix_len, 0, size};
 	put32(c, OID_INET);
 	put32(c, 4U + size);
 	put_bytes(c, header, sizeof(header));
@@ -282,13 +283,13 @@ static size_t report_text_bytes(const struct submission *s)
 {
 	const struct report *r = s->report;
 	return r->report_id.len + r->reporter_org.len + s->taxonomy.len + r->category->code.len +
-	       r->category->primary_area.len + list_bytes(r->action_areas) +
-	       list_bytes(r->additional_categories) + list_bytes(r->rsit) + r->pap.len +
-	       r->status.len + r->determination.len + r->language.len +
-	       r->sharing_law_enforcement.len + list_bytes(r->sharing_audience) +
-	       list_bytes(r->countries) + list_bytes(r->sectors) + r->actor_kind.len +
-	       r->actor_name.len + list_bytes(r->malware) + r->law_enforcement_notified.len +
-	       r->title.len + s->warnings.len + r->loss_currency.len + 32 + s->payload.len;
+		r->category->primary_area.len + list_bytes(r->action_areas) +
+		list_bytes(r->additional_categories) + list_bytes(r->rsit) + r->pap.len +
+		r->status.len + r->determination.len + r->language.len +
+		r->sharing_law_enforcement.len + list_bytes(r->sharing_audience) +
+		list_bytes(r->countries) + list_bytes(r->sectors) + r->actor_kind.len +
+		r->actor_name.len + list_bytes(r->malware) + r->law_enforcement_notified.len +
+		r->title.len + s->warnings.len + r->loss_currency.len + 32 + s->payload.len;
 }
 
 bool row_append_report(struct buf *array, const struct submission *s)
@@ -377,8 +378,8 @@ bool row_append_indicator(
 bool row_append_refusal(struct buf *array, const struct refusal *r)
 {
 	struct cursor c;
-	size_t text_bytes = r->path.len + r->problem.len + list_bytes(r->codes) +
-			    list_bytes(r->pointers) + 32;
+	size_t text_bytes =
+		r->path.len + r->problem.len + list_bytes(r->codes) + list_bytes(r->pointers) + 32;
 	if (!row_begin(array, REFUSAL_COLUMNS, text_bytes, &c)) {
 		return false;
 	}

@@ -38,7 +38,7 @@ char *schema_codes_literal(const struct taxonomy *taxonomy)
 		/* Codes are [a-z0-9-]: nothing to quote. */
 		struct str code = taxonomy_category(taxonomy, i)->code;
 		done = done && (i == 0 || buf_append_str(&literal, STR(","))) &&
-		       buf_append_str(&literal, code);
+			buf_append_str(&literal, code);
 	}
 	if (!done || !buf_append(&literal, "}", 2)) {
 		buf_fini(&literal);
@@ -72,8 +72,9 @@ enum pg_refusal schema_check_session(const PGresult *result, const struct conf *
 	}
 	long version = strtol(PQgetvalue(result, 0, SESSION_VERSION), NULL, 10);
 	if (version != SCHEMA_VERSION) {
-		err_set(reason, "the database's schema has version %ld, this program needs %d%s", version,
-			SCHEMA_VERSION, version < SCHEMA_VERSION ? " (intakectl db migrate)" : "");
+		err_set(reason, "the database's schema has version %ld, this program needs %d%s",
+			version, SCHEMA_VERSION,
+			version < SCHEMA_VERSION ? " (intakectl db migrate)" : "");
 		return PG_REFUSAL_SCHEMA;
 	}
 	if (PQgetlength(result, 0, SESSION_MISSING) > 0) {
@@ -82,7 +83,8 @@ enum pg_refusal schema_check_session(const PGresult *result, const struct conf *
 		return PG_REFUSAL_SCHEMA;
 	}
 	for (size_t i = 0; i < sizeof(durability) / sizeof(durability[0]); i++) {
-		if (is_off(result, durability[i].column) && !conf->database_allow_unsafe_durability) {
+		if (is_off(result, durability[i].column) &&
+			!conf->database_allow_unsafe_durability) {
 			err_set(reason, "the database has %s off: a commit would not be durable",
 				durability[i].name);
 			return PG_REFUSAL_DURABILITY;

@@ -16,7 +16,7 @@
 enum conf_type { CONF_TEXT, CONF_PATH, CONF_NUMBER, CONF_SWITCH };
 
 struct conf {
-#define SETTING(section, name, type, default_value, min, max, reloadable, why)                     \
+#define SETTING(section, name, type, default_value, min, max, reloadable, why) \
 	SETTING_FIELD_##type(section##_##name);
 #define SETTING_FIELD_TEXT(field) const char *field
 #define SETTING_FIELD_PATH(field) const char *field
