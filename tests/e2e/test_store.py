@@ -131,7 +131,7 @@ def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials):
                 answers.append(client.post(report))
 
         def resends():
-            return daemon.metrics()["intaked_batch_resends_total"]
+            return daemon.metrics()["intaked_commit_resends_total"]
 
         world.postgres.query(
             ADMINISTRATOR, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"
