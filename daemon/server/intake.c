@@ -480,8 +480,11 @@ static void refuse_report(struct conn *conn, enum reject reject, const struct re
 		};
 		if (store_find(conn->worker->store, &key, conn_ticket(conn))) {
 			conn_wait(conn, QUESTION_REPEAT);
-			return;
+		} else {
+			/* Whether it was stored once cannot be known: no refusal for good. */
+			intake_refuse(conn, REJECT_UNAVAILABLE, NULL);
 		}
+		return;
 	}
 	send_answer(conn);
 }
