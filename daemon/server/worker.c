@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "intake_batch_int.h"
 #include "intake_int.h"
+#include "reply_int.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -22,6 +24,7 @@
 #define TURN_REVIEWS 16
 #define ARENA_MAX_BYTES ((size_t)96 << 20)
 #define BODY_MAX_BYTES ((size_t)16 << 20)
+#define WARNINGS_MAX_BYTES ((size_t)1 << 20)
 
 enum mail_kind { MAIL_REGISTRY, MAIL_GENERATION, MAIL_DRAIN, MAIL_QUIT };
 
@@ -127,6 +130,17 @@ static void sweep_all(struct worker *worker, enum conn_state state, int64_t now_
 	}
 }
 
+static void sweep_batches(struct worker *worker, int64_t now_ms)
+{
+	struct list *head = &worker->states[CONN_BATCH];
+	struct list *link = head->next;
+	while (link != head) {
+		struct conn *conn = LIST_OWNER(link, struct conn, link);
+		link = link->next;
+		conn_batch_check(conn, now_ms);
+	}
+}
+
 static void end_if_drained(struct worker *worker, int64_t now_ms)
 {
 	if (!worker->is_draining) {
@@ -147,6 +161,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 	sweep_ordered(worker, CONN_IDLE, now_ms);
 	sweep_ordered(worker, CONN_HEAD, now_ms);
 	sweep_all(worker, CONN_BODY, now_ms);
+	sweep_batches(worker, now_ms);
 	sweep_all(worker, CONN_ANSWER, now_ms);
 	sweep_ordered(worker, CONN_LINGER, now_ms);
 	end_if_drained(worker, now_ms);
@@ -256,6 +271,7 @@ static void take_registry(struct worker *worker, struct registry *registry)
 	}
 	registry_unref(&old);
 	for_state(worker, CONN_IDLE, drive_suspended);
+	for_state(worker, CONN_BATCH, drive_suspended);
 }
 
 static void take_generation(struct worker *worker, struct generation *generation)
@@ -351,12 +367,20 @@ void worker_send_quit(struct worker *worker)
 static void on_store_result(void *ctx, uint64_t ticket, const struct store_result *result)
 {
 	struct worker *worker = ctx;
-	struct conn *conn = conn_from_ticket(worker, ticket);
+	uint32_t name;
+	struct conn *conn = conn_from_ticket(worker, ticket, &name);
 	if (conn == NULL) {
 		metric_add(&worker->metrics.answers_dropped, 1);
-		return;
+	} else if (conn->state == CONN_BATCH) {
+		intake_batch_result(conn, name, result);
+	} else {
+		intake_store_result(conn, result);
 	}
-	intake_store_result(conn, result);
+	while (!list_is_empty(&worker->room)) {
+		struct conn *waiting = LIST_OWNER(worker->room.next, struct conn, room_link);
+		list_remove(&waiting->room_link);
+		conn_wake(waiting);
+	}
 }
 
 static void on_store_state(void *ctx, bool is_available, const char *reason)
@@ -370,7 +394,7 @@ static void on_store_state(void *ctx, bool is_available, const char *reason)
 /* Answers 503 to what is still in hand when the drain's time is over. */
 static void refuse_rest(struct conn *conn)
 {
-	intake_refuse(conn, REJECT_UNAVAILABLE, "the server is stopping");
+	reply_refuse(conn, REJECT_UNAVAILABLE, "the server is stopping");
 	conn_drive(conn);
 }
 
@@ -418,6 +442,7 @@ static bool init_tools(struct worker *worker, struct err *err)
 		.on_result = on_store_result, .on_state = on_store_state, .ctx = worker};
 	arena_init(&worker->arena, ARENA_MAX_BYTES);
 	buf_init(&worker->body, BODY_MAX_BYTES);
+	buf_init(&worker->warnings, WARNINGS_MAX_BYTES);
 	uuid_source_init(&worker->uuids);
 	worker->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	worker->digest = EVP_MD_CTX_new();
@@ -460,6 +485,7 @@ struct worker *worker_start(
 	worker->mailbox.event_fd = -1;
 	conn_table_init(&worker->table);
 	list_init(&worker->next_turn);
+	list_init(&worker->room);
 	for (int state = 0; state < CONN_STATE_COUNT; state++) {
 		list_init(&worker->states[state]);
 	}
@@ -519,6 +545,8 @@ void worker_stop(struct worker **worker_ptr)
 	EVP_MD_CTX_free(worker->digest);
 	arena_fini(&worker->arena);
 	buf_fini(&worker->body);
+	buf_fini(&worker->warnings);
+	buf_fini(&worker->plain);
 	registry_unref(&worker->registry);
 	generation_unref(&worker->generation);
 	free(worker);

@@ -103,7 +103,7 @@ static struct batch *open_batch(struct store *store, size_t more_bytes)
 {
 	if (!list_is_empty(&store->queue)) {
 		struct batch *last = LIST_OWNER(store->queue.prev, struct batch, link);
-		if (last->count < last->capacity &&
+		if (!last->is_atomic && last->count < last->capacity &&
 			batch_bytes(last) + more_bytes <=
 				(size_t)store->conf->database_max_batch_bytes) {
 			return last;
@@ -155,7 +155,9 @@ static struct batch *without_answered(struct store *store, struct batch *batch)
 		return batch;
 	}
 	struct batch *rest = NULL;
-	if (batch->unanswered > 0) {
+	if (batch->is_atomic) {
+		answer_all(store, batch, STORE_UNAVAILABLE);
+	} else if (batch->unanswered > 0) {
 		rest = batch_slice(batch, 0, batch->count);
 		if (rest == NULL) {
 			answer_all(store, batch, STORE_UNAVAILABLE);
@@ -174,7 +176,8 @@ static void send_next_batch(struct store *store)
 		if (batch == NULL) {
 			continue;
 		}
-		if (!batch_send(batch, store->link, KIND_STORE, STATEMENT_STORE)) {
+		if (!batch_send(batch, store->link, KIND_STORE,
+			    batch->is_atomic ? STATEMENT_STORE_ATOMIC : STATEMENT_STORE)) {
 			take_back(store, batch);
 			return;
 		}
@@ -227,7 +230,7 @@ static void on_batch_error(struct store *store, struct batch *batch, const PGres
 	case PG_ERROR_ODD:
 		break;
 	}
-	if (batch->count > 1) {
+	if (batch->count > 1 && !batch->is_atomic) {
 		halve(store, batch);
 		return;
 	}
@@ -541,9 +544,14 @@ static size_t submission_bytes(const struct submission *submission)
 	return submission->payload.len + 1024 + submission->report->indicator_count * 128;
 }
 
+bool store_has_room(const struct store *store)
+{
+	return store->pending_reports < (size_t)store->conf->database_max_queued_reports;
+}
+
 bool store_submit(struct store *store, const struct submission *submission, uint64_t ticket)
 {
-	if (store->pending_reports >= (size_t)store->conf->database_max_queued_reports) {
+	if (!store_has_room(store)) {
 		return false;
 	}
 	struct batch *batch = open_batch(store, submission_bytes(submission));
@@ -558,6 +566,65 @@ bool store_submit(struct store *store, const struct submission *submission, uint
 		store_kick(store);
 	}
 	return true;
+}
+
+struct store_atomic {
+	struct batch *batch;
+};
+
+struct store_atomic *store_atomic_new(uint32_t capacity)
+{
+	struct store_atomic *atomic = calloc(1, sizeof(*atomic));
+	if (atomic == NULL) {
+		return NULL;
+	}
+	atomic->batch = batch_new(capacity);
+	if (atomic->batch == NULL) {
+		store_atomic_free(&atomic);
+		return NULL;
+	}
+	atomic->batch->is_atomic = true;
+	return atomic;
+}
+
+void store_atomic_free(struct store_atomic **atomic)
+{
+	if (*atomic == NULL) {
+		return;
+	}
+	batch_free(&(*atomic)->batch);
+	free(*atomic);
+	*atomic = NULL;
+}
+
+bool store_atomic_add(
+	struct store_atomic *atomic, const struct submission *submission, uint64_t ticket)
+{
+	struct batch *batch = atomic->batch;
+	return batch->count < batch->capacity && batch_append(batch, submission, ticket, 0);
+}
+
+uint32_t store_atomic_count(const struct store_atomic *atomic)
+{
+	return atomic->batch->count;
+}
+
+/* Past the limit of the queue too: what was gathered is held already. */
+void store_atomic_commit(struct store *store, struct store_atomic **atomic)
+{
+	struct batch *batch = (*atomic)->batch;
+	int64_t now_ms = clock_monotonic_ms();
+	(*atomic)->batch = NULL;
+	store_atomic_free(atomic);
+	for (uint32_t i = 0; i < batch->count; i++) {
+		batch->entries[i].queued_at_ms = now_ms;
+	}
+	list_append(&store->queue, &batch->link);
+	set_pending(store, store->pending_reports + batch->count);
+	store_arm_tick(store);
+	if (store->flying == NULL && !store->retries_later) {
+		store_kick(store);
+	}
 }
 
 bool store_find(struct store *store, const struct store_key *key, uint64_t ticket)
