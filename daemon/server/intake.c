@@ -27,6 +27,8 @@
 #include "base/log.h"
 #include "http/http_response.h"
 #include "report/receipt.h"
+#include "report_path_int.h"
+#include "retraction_int.h"
 #include "worker_int.h"
 
 #include <stdio.h>
@@ -35,9 +37,6 @@
 #define RETRY_AFTER_S 1
 #define REFUSALS_A_SECOND 10
 #define WARNINGS_MAX_BYTES ((size_t)1 << 20)
-#define PATH_PREFIX "/v1/reports/"
-/* The schema's limit. */
-#define REPORT_ID_MAX 128
 
 struct route_info {
 	const char *allow;
@@ -48,6 +47,7 @@ struct route_info {
 static const struct route_info routes[ROUTE_COUNT] = {
 	[ROUTE_REPORTS] = {.allow = "POST", .takes_post = true},
 	[ROUTE_REPORT] = {.allow = "GET, HEAD", .takes_get = true},
+	[ROUTE_RETRACTION] = {.allow = "POST", .takes_post = true},
 	[ROUTE_WHOAMI] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_TAXONOMY] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_SCHEMA] = {.allow = "GET, HEAD", .takes_get = true},
@@ -75,12 +75,11 @@ static enum route find_route(struct str path)
 			return fixed[i].route;
 		}
 	}
-	size_t prefix = sizeof(PATH_PREFIX) - 1;
-	if (path.len > prefix && memcmp(path.data, PATH_PREFIX, prefix) == 0 &&
-		memchr(path.data + prefix, '/', path.len - prefix) == NULL) {
+	struct str rest = report_path_rest(path);
+	if (rest.data != NULL && rest.len == 0) {
 		return ROUTE_REPORT;
 	}
-	return ROUTE_OTHER;
+	return str_equal(rest, STR("/retraction")) ? ROUTE_RETRACTION : ROUTE_OTHER;
 }
 
 static struct partner_metrics *partner_metrics(const struct conn *conn)
@@ -223,8 +222,8 @@ static void trace_refusal(struct conn *conn, enum reject reject, struct str_list
 		return;
 	}
 	refusal.partner_id = conn->partner->id;
-	/* Targets are ASCII; what names no resource of ours is a peer's text of any kind. */
-	refusal.path = conn->route == ROUTE_OTHER ? STR("other") : STR("/v1/reports");
+	/* Not the target: what names no resource of ours is a peer's text of any kind. */
+	refusal.path = str_from(metrics_route_path(conn->route));
 	store_note_refusal(conn->worker->store, &refusal);
 }
 
@@ -339,6 +338,9 @@ size_t intake_body_limit(const struct conn *conn)
 	if (conn->request.method != HTTP_POST) {
 		return 0;
 	}
+	if (conn->route == ROUTE_RETRACTION) {
+		return REPORT_RETRACTION_MAX_BYTES;
+	}
 	return (size_t)worker_conf(conn->worker)->limits_report_bytes;
 }
 
@@ -401,7 +403,7 @@ static void submit(struct conn *conn, const struct report_result *result, const 
 {
 	struct worker *worker = conn->worker;
 	struct buf warnings;
-	char location[sizeof(PATH_PREFIX) + REPORT_ID_MAX];
+	char location[sizeof(REPORT_PATH_PREFIX) + REPORT_PATH_ID_MAX];
 
 	buf_init(&warnings, WARNINGS_MAX_BYTES);
 	if (result->warning_count > 0 &&
@@ -422,7 +424,7 @@ static void submit(struct conn *conn, const struct report_result *result, const 
 		.payload = conn_body(conn),
 	};
 	struct receipt receipt = make_receipt(conn, &submission);
-	snprintf(location, sizeof(location), PATH_PREFIX "%.*s", STR_ARG(receipt.report_id));
+	snprintf(location, sizeof(location), REPORT_PATH_PREFIX "%.*s", STR_ARG(receipt.report_id));
 	if (render_receipt(conn, &receipt, 201, location) &&
 		store_submit(worker->store, &submission, conn_ticket(conn))) {
 		count_warnings(&worker->metrics, result);
@@ -440,7 +442,7 @@ static void render_report_refusal(
 	struct buf *body = &conn->worker->body;
 	const char *detail = reject == REJECT_JSON_INVALID ? result->detail : NULL;
 	bool done = open_problem(conn, reject, detail);
-	if (reject == REJECT_REPORT_INVALID) {
+	if (result->verdict == REPORT_INVALID) {
 		done = done && buf_append_str(body, STR(",\"errors\":")) &&
 			report_findings_render(body, result->errors, result->error_count);
 	}
@@ -487,6 +489,13 @@ static void refuse_report(struct conn *conn, enum reject reject, const struct re
 		return;
 	}
 	send_answer(conn);
+}
+
+void intake_refuse_body(struct conn *conn, enum reject reject, const struct report_result *result)
+{
+	uint8_t sha256[32];
+	digest_body(conn->worker, conn_body(conn), sha256);
+	refuse_report(conn, reject, result, sha256);
 }
 
 static void post_report(struct conn *conn)
@@ -594,60 +603,17 @@ static int32_t read_revision(struct str query)
 	return revision > 0 ? revision : -1;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef0123456789ABCDEF";
-	const char *found = c != '\0' ? strchr(digits, c) : NULL;
-	return found != NULL ? (int)(found - digits) % 16 : -1;
-}
-
-static bool is_report_id_char(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' ||
-		c == '_' || c == ':' || c == '-';
-}
-
-/*
- * The id in a path, where a client may have escaped any byte (RFC 3986 2.1): some do it to every
- * colon. False for what no stored report can be called.
- */
-static bool read_report_id(struct str text, char id[REPORT_ID_MAX], size_t *len_out)
-{
-	size_t len = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.data[i];
-		if (c == '%' && i + 2 < text.len) {
-			int high = hex_digit(text.data[i + 1]);
-			int low = hex_digit(text.data[i + 2]);
-			if (high < 0 || low < 0) {
-				return false;
-			}
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (len == REPORT_ID_MAX || !is_report_id_char(c)) {
-			return false;
-		}
-		id[len++] = c;
-	}
-	*len_out = len;
-	return true;
-}
-
 static void get_report(struct conn *conn)
 {
-	struct str path = request_path(conn);
 	struct str query = http_span_str(conn->in.data, conn->request.query);
-	size_t prefix = sizeof(PATH_PREFIX) - 1;
-	char id[REPORT_ID_MAX];
+	char id[REPORT_PATH_ID_MAX];
 	struct store_key key = {
 		.partner_id = conn->partner->id,
 		.is_test = !conn->partner->is_live,
 		.report_id = {id, 0},
 		.revision = read_revision(query),
 	};
-	struct str last = {path.data + prefix, path.len - prefix};
-	if (!read_report_id(last, id, &key.report_id.len) || key.revision < 0) {
+	if (!report_path_read_id(request_path(conn), id, &key.report_id.len) || key.revision < 0) {
 		intake_refuse(conn, REJECT_NOT_FOUND, NULL);
 	} else if (store_find(conn->worker->store, &key, conn_ticket(conn))) {
 		conn_wait(conn, QUESTION_RECEIPT);
@@ -670,6 +636,9 @@ void intake_request(struct conn *conn)
 		break;
 	case ROUTE_REPORT:
 		get_report(conn);
+		break;
+	case ROUTE_RETRACTION:
+		retraction_request(conn);
 		break;
 	case ROUTE_WHOAMI:
 		get_whoami(conn);
@@ -702,14 +671,14 @@ static void refuse_with_receipt(struct conn *conn, enum reject reject, struct re
 	send_answer(conn);
 }
 
-static void answer_with_receipt(struct conn *conn, struct receipt *receipt)
+static void answer_with_receipt(struct conn *conn, struct receipt *receipt, int status)
 {
-	if (conn->question != QUESTION_RECEIPT) {
+	if (conn->question == QUESTION_STORE || conn->question == QUESTION_REPEAT) {
 		receipt->status = RECEIPT_DUPLICATE;
 		metric_add(&conn->worker->metrics.duplicates, 1);
 		metric_add(&partner_metrics(conn)->duplicates, 1);
 	}
-	bool done = render_receipt(conn, receipt, 200, NULL);
+	bool done = render_receipt(conn, receipt, status, NULL);
 	(void)done; /* without memory it is closed: see discard_answer */
 	send_answer(conn);
 }
@@ -721,8 +690,8 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 	if (conn->partner != NULL) {
 		receipt.partner = conn->partner->name;
 	} else if (result->outcome != STORE_STORED) {
-		/* Its key was revoked meanwhile: what it sent is acknowledged, nothing else is
-		 * told. */
+		/* Its key was revoked meanwhile: a report that it sent is acknowledged, nothing
+		 * else is told. */
 		intake_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
 		conn_drive(conn);
 		return;
@@ -735,7 +704,10 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		break;
 	case STORE_FOUND:
 	case STORE_DUPLICATE:
-		answer_with_receipt(conn, &receipt);
+		answer_with_receipt(conn, &receipt, 200);
+		break;
+	case STORE_RETRACTED:
+		answer_with_receipt(conn, &receipt, 201);
 		break;
 	case STORE_NOT_FOUND:
 		if (conn->question == QUESTION_REPEAT) {
@@ -745,7 +717,10 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		}
 		break;
 	case STORE_CONFLICT:
-		refuse_with_receipt(conn, REJECT_REPORT_CONFLICT, &receipt);
+		refuse_with_receipt(conn,
+			conn->question == QUESTION_RETRACTION ? REJECT_RETRACTION_CONFLICT
+							      : REJECT_REPORT_CONFLICT,
+			&receipt);
 		break;
 	case STORE_SUPERSEDED:
 		intake_refuse(conn, REJECT_REVISION_SUPERSEDED, NULL);

@@ -6,6 +6,7 @@
 
 #include "conn_int.h"
 #include "report/reject.h"
+#include "report/report_check.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -21,6 +22,8 @@ size_t intake_body_limit(const struct conn *conn);
 void intake_request(struct conn *conn);
 /* The store's answer to what the connection waits for. */
 void intake_store_result(struct conn *conn, const struct store_result *result);
+/* The refusal of a whole body that was judged: json-invalid, or the errors found. */
+void intake_refuse_body(struct conn *conn, enum reject reject, const struct report_result *result);
 /* A refusal of whatever is being read or waited for; detail may be NULL. */
 void intake_refuse(struct conn *conn, enum reject reject, const char *detail);
 /* The refusal behind a fault of HTTP's framing. */

@@ -4,6 +4,7 @@
 const struct pg_statement store_statements[] = {
 	{STATEMENT_STORE, "SELECT * FROM intake.store($1, $2)"},
 	{STATEMENT_FIND, "SELECT * FROM intake.find($1, $2, $3, $4, $5)"},
+	{STATEMENT_RETRACT, "SELECT * FROM intake.retract($1, $2, $3, $4, $5, $6, $7)"},
 	{STATEMENT_NOTE_REFUSALS, "SELECT intake.note_refusals($1)"},
 };
 const size_t store_statement_count = sizeof(store_statements) / sizeof(store_statements[0]);

@@ -24,6 +24,8 @@
 		"This report id and revision hold other content")                                  \
 	X(REVISION_SUPERSEDED, "revision-superseded", 409, false, "A newer revision is stored")    \
 	X(REPORT_ERASED, "report-erased", 409, false, "The report was erased")                     \
+	X(RETRACTION_CONFLICT, "retraction-conflict", 409, false,                                  \
+		"The report was retracted for another reason")                                     \
 	X(LENGTH_REQUIRED, "length-required", 411, true, "A body needs a declared length")         \
 	X(BODY_TOO_LARGE, "body-too-large", 413, true, "The body is too large")                    \
 	X(TARGET_TOO_LONG, "target-too-long", 414, true, "The request target is too long")         \
@@ -32,6 +34,8 @@
 	X(EXPECTATION, "expectation", 417, true, "The expectation is not known")                   \
 	X(REPORT_INVALID, "report-invalid", 422, false,                                            \
 		"The report breaks the schema or the taxonomy")                                    \
+	X(RETRACTION_INVALID, "retraction-invalid", 422, false,                                    \
+		"The retraction breaks the schema")                                                \
 	X(HEADERS_TOO_LARGE, "headers-too-large", 431, true, "The header section is too large")    \
 	X(UNSTORABLE, "unstorable", 500, false, "The database refuses this report for good")       \
 	X(UNAVAILABLE, "unavailable", 503, false, "Reports cannot be stored at the moment")
