@@ -10,7 +10,10 @@ const struct pg_statement store_statements[] = {
 const size_t store_statement_count = sizeof(store_statements) / sizeof(store_statements[0]);
 
 const struct pg_statement registry_statements[] = {
-	{STATEMENT_REGISTRY, "SELECT * FROM intake.registry()"},
+	{STATEMENT_REGISTRY,
+		"SELECT r.*, q.connections, q.reports_in_flight, q.reports_per_s, q.reports_burst,"
+		" q.bytes_per_s, q.bytes_burst FROM intake.registry() AS r"
+		" JOIN intake.partner_quotas() AS q ON q.name = r.name ORDER BY r.id"},
 };
 const size_t registry_statement_count =
 	sizeof(registry_statements) / sizeof(registry_statements[0]);

@@ -780,12 +780,74 @@ def test_registry_lists_partners_with_their_keys(session, admin, postgres, datab
     assert (two["keys"], two["revoked_keys"]) == ("", "")
 
 
+QUOTAS = (
+    "connections", "reports_in_flight", "reports_per_s", "reports_burst", "bytes_per_s",
+    "bytes_burst",
+)  # fmt: skip
+
+
+def test_partner_changes_in_what_is_given(session, admin, postgres, database):
+    """A quota is a number, 0 for none, or null for the configuration's."""
+    with closing(Session(postgres, database, "operator", "")) as operator:
+
+        def change(*values, quotas=None):
+            quotas = quotas if quotas is None else json.dumps(quotas)
+            operator.query(
+                "SELECT intake.partner_set('set-one', %s, %s, %s, %s, %s)", [*values, quotas]
+            )
+
+        def row():
+            (found,) = admin.query("SELECT * FROM intake.partner WHERE name = 'set-one'")
+            return found
+
+        operator.query(
+            "SELECT intake.partner_add('set-one', 'T', '{a.example.org}', true, false)"
+        )
+        expected = row()
+        assert [expected[f"quota_{key}"] for key in QUOTAS] == [None] * 6
+        for column, value, arguments in (
+            ("title", "U", ["U", None, None, None]),
+            ("organisations", ["b.example.org"], [None, ["b.example.org"], None, None]),
+            ("may_relay", False, [None, None, False, None]),
+            ("is_live", True, [None, None, None, True]),
+        ):
+            change(*arguments)
+            expected[column] = value
+            assert {**row(), "changed_at": expected["changed_at"]} == expected
+        nothing = [None] * 4
+        for number, key in enumerate(QUOTAS):
+            for value in (number, None, 2**63 - 1, number):
+                change(*nothing, quotas={key: value})
+                expected[f"quota_{key}"] = value
+                assert {**row(), "changed_at": expected["changed_at"]} == expected
+        (read,) = session.query("SELECT * FROM intake.partner_quotas() WHERE name = 'set-one'")
+        assert [read[key] for key in QUOTAS] == list(range(6))
+
+        before = row()
+        for faulty, error in (
+            (lambda: change(None, ["UPPER.example.org"], None, True), psycopg2.DataError),
+            (lambda: change(None, [], None, True), psycopg2.IntegrityError),
+            (lambda: change("x" * 201, None, None, True), psycopg2.IntegrityError),
+            (lambda: change(*nothing[1:], True, quotas={"colour": 1}), psycopg2.DataError),
+            (lambda: change(*nothing, quotas={"connections": -1}), psycopg2.IntegrityError),
+            (lambda: change(*nothing, quotas={"connections": 1.5}), psycopg2.DataError),
+            (lambda: change(*nothing, quotas={"connections": 2**63}), psycopg2.DataError),
+        ):
+            with pytest.raises(error):
+                faulty()
+        assert row() == before
+        with pytest.raises(psycopg2.errors.NoDataFound, match="nobody"):
+            operator.query("SELECT intake.partner_set('nobody', NULL, NULL, NULL, NULL, NULL)")
+
+
 def test_daemons_hear_of_every_change(session, postgres, database):
     session.query("LISTEN intake_registry")
     with closing(Session(postgres, database, "operator", "")) as operator:
         for statement in (
             "SELECT intake.partner_add('heard', '', '{a.example.org}', false, true)",
             "SELECT intake.partner_set_suspended('heard', true)",
+            "SELECT intake.partner_set('heard', NULL, NULL, NULL, true, NULL)",
+            "SELECT intake.partner_set('heard', NULL, NULL, NULL, NULL, '{\"connections\":1}')",
             "SELECT intake.key_add('heard', '\\x" + "77" * 32 + "', '')",
             "SELECT intake.key_revoke('\\x" + "77" * 32 + "')",
         ):
@@ -850,12 +912,12 @@ def test_refusals_are_kept_and_nobody_reads_them(session, admin, postgres, datab
 
 FUNCTIONS = {
     "intake_daemon": {
-        "find", "missing_categories", "note_refusals", "registry", "retract", "schema_version",
-        "store",
+        "find", "missing_categories", "note_refusals", "partner_quotas", "registry", "retract",
+        "schema_version", "store",
     },
     "intake_operator": {
-        "key_add", "key_revoke", "keys", "partner_add", "partner_set_suspended", "partners",
-        "schema_version",
+        "key_add", "key_revoke", "keys", "partner_add", "partner_quotas", "partner_set",
+        "partner_set_suspended", "partners", "schema_version",
     },
     "intake_view": {"cleared_tlp", "tlp_label"},
     "intake_analyst": {"cleared_tlp", "tlp_label"},
@@ -960,6 +1022,7 @@ FORBIDDEN = {
         "DELETE FROM intake.retraction",
         "SELECT intake.partner_add('x', '', '{a.example.org}', false, true)",
         "SELECT intake.partner_set_suspended('x', true)",
+        "SELECT intake.partner_set('x', NULL, NULL, NULL, true, NULL)",
         "SELECT * FROM intake.keys()",
         "CREATE TABLE intake.mine ()",
         "CREATE FUNCTION intake.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -1211,6 +1274,11 @@ def test_record_of_an_older_version_goes_on(world, postgres):
         assert new.retract(reports[1]["report_id"])["outcome"] == "retracted"
         (found,) = new.find((1, False, reports[1]["report_id"], None, None))
         assert (found["warnings"], found["reason"]) == ('[{"code":"w"}]', "R")
+        (partner,) = new.query("SELECT * FROM intake.registry() JOIN intake.partner_quotas() USING (name)")
+        assert (partner["name"], partner["organisations"]) == ("old", "a.example.org")
+        assert [partner[key] for key in QUOTAS] == [None] * 6
+    (shown,) = json.loads(site.control("--json", "partner", "list").stdout)
+    assert shown["quota"] == dict.fromkeys(QUOTAS)
     seen = postgres.query(database, "SELECT report_id FROM analysis.report", user="analyst")
     assert seen == [(reports[2]["report_id"],)]
 
