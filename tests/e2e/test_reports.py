@@ -177,19 +177,7 @@ def test_another_partner_sees_nothing_and_has_its_own_key_space(alpha, beta):
     assert alpha.get(f"/v1/reports/{report['report_id']}").json["id"] == receipt["id"]
 
 
-def test_going_live_starts_with_an_empty_key_space(daemon, gamma):
-    report = smallest_report()
-    as_test = gamma.post(report)
-    assert (as_test.status, as_test.json["test"]) == (201, True)
-    daemon.rows("UPDATE intake.partner SET is_live = true WHERE name = 'gamma'")
-    wait_until(lambda: gamma.get("/v1/whoami").json["mode"] == "live", "gamma is live", 5)
-    assert gamma.get(f"/v1/reports/{report['report_id']}").status == 404
-    as_live = gamma.post(report)
-    assert (as_live.status, as_live.json["test"]) == (201, False)
-    assert as_live.json["id"] != as_test.json["id"]
-
-
-def test_analysts_see_neither_tests_nor_exercises(daemon, alpha):
+def test_analysts_see_no_exercises(daemon, alpha):
     drill = smallest_report(exercise=True)
     assert alpha.post(drill).status == 201
     real = smallest_report()

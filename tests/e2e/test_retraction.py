@@ -165,7 +165,7 @@ def test_test_mode_has_its_own_key_space(daemon, world, alpha):
         assert epsilon.post(report).status == 201
         as_test = retract(epsilon, report)
         assert (as_test.status, as_test.json["test"]) == (201, True)
-        daemon.rows("UPDATE intake.partner SET is_live = true WHERE name = 'epsilon'")
+        daemon.control("partner", "set", "epsilon", "--mode", "live")
         wait_until(lambda: epsilon.get("/v1/whoami").json["mode"] == "live", "it is live", 5)
         assert retract(epsilon, report).status == 404
         assert epsilon.post(report).status == 201
