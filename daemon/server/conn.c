@@ -711,6 +711,7 @@ void conn_open(struct worker *worker, int fd, const struct sockaddr_storage *pee
 	init_conn(conn, worker, peer);
 	conn->is_at_gate = true;
 	worker->connection_count++;
+	atomic_fetch_add_explicit(&worker->shared->connections, 1, memory_order_relaxed);
 	set_state(conn, CONN_HANDSHAKE);
 	if (!tls_stream_init(&conn->stream, fd, worker->generation->tls)) {
 		conn_close(conn, "no memory");
@@ -742,6 +743,7 @@ void conn_close(struct conn *conn, const char *reason)
 		(unsigned long long)conn->requests, (long long)(now() - conn->opened_at_ms));
 	set_state(conn, CONN_CLOSED);
 	conn->worker->connection_count--;
+	atomic_fetch_sub_explicit(&conn->worker->shared->connections, 1, memory_order_relaxed);
 	event_active(conn->worker->reap, EV_TIMEOUT, 0);
 }
 

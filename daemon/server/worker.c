@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 
 #define SWEEP_MS 200
+#define GIVE_WAY_MS 2
 /* Certificates verified again in a turn: a few milliseconds, with thousands to do after a reload.
  */
 #define TURN_REVIEWS 16
@@ -61,11 +62,25 @@ static void arm_sweep(struct worker *worker)
 	}
 }
 
+/*
+ * The kernel wakes whom it likes, so one worker may take most of a burst. Whoever has more than an
+ * even share lets the others go first: reports that are spread evenly make larger batches.
+ */
+static bool has_more_than_others(const struct worker *worker)
+{
+	uint64_t all = atomic_load_explicit(&worker->shared->connections, memory_order_relaxed);
+	return (uint64_t)(worker->connection_count - 1) * (uint64_t)worker->shared->worker_count >=
+		all;
+}
+
 static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct worker *worker = ctx;
 	conn_open(worker, fd, peer);
 	arm_sweep(worker);
+	if (worker->connection_count > 0 && has_more_than_others(worker)) {
+		listener_rest(worker->listener, GIVE_WAY_MS);
+	}
 	pause_or_resume(worker);
 }
 

@@ -25,7 +25,7 @@
 
 #define TICK_MS 100
 /* Looks at the sockets before a batch goes, at most. */
-#define MAX_GATHERING_TURNS 4
+#define MAX_LOOKS 150
 #define MAX_IDLE_BATCHES 4
 #define MAX_REFUSALS 64
 
@@ -37,8 +37,9 @@ struct store {
 	struct store_hooks hooks;
 	struct pg_link *link;
 	struct event *kick; /* at the end of the next loop turn, after what that turn has read */
-	bool has_gathered;  /* something was submitted since the last kick */
-	int gathering_turns;
+	bool has_gathered;  /* something was submitted since the last look */
+	int looks;          /* since the batch in flight was answered */
+	uint32_t expected;  /* of those that it answered, how many have not sent again */
 	struct event *tick;
 	struct list queue; /* of batches to send, oldest first */
 	struct list idle;  /* batches for reuse */
@@ -262,6 +263,7 @@ static void on_batch_committed(struct store *store, struct batch *batch, const P
 	if (store->is_suspect) {
 		announce(store);
 	}
+	store->expected = batch->count;
 	metric_add(&store->metrics->batches, 1);
 	metric_add(&store->metrics->reports_stored, batch->count - others);
 	metric_observe(&store->metrics->batch_reports, batch->count);
@@ -428,20 +430,19 @@ static void on_link_lost(void *ctx, const char *reason)
 }
 
 /*
- * A batch goes when a look at the sockets has brought nothing more to put into it. Clients that
- * were just answered send again at once: waiting for no time at all but for what is there already
- * makes a batch of 16 connections twice as large.
+ * Clients that were just answered mostly send again at once. So a batch goes when as many have as
+ * were answered, or a look at the sockets has brought nothing new and there were enough of them.
+ * Nobody sleeps for it: a look takes no longer than to see what is there already.
  */
 static bool gathers_on(struct store *store)
 {
-	if (!store->has_gathered || ++store->gathering_turns >= MAX_GATHERING_TURNS) {
-		store->gathering_turns = 0;
-		store->has_gathered = false;
-		return false;
-	}
+	bool goes_on = (store->has_gathered || store->expected > 0) && ++store->looks < MAX_LOOKS;
 	store->has_gathered = false;
-	store_kick(store);
-	return true;
+	if (!goes_on) {
+		store->looks = 0;
+		store->expected = 0;
+	}
+	return goes_on;
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *ctx)
@@ -449,7 +450,8 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 	struct store *store = ctx;
 	(void)fd;
 	(void)what;
-	if (store->flying == NULL && gathers_on(store)) {
+	if (store->flying == NULL && !list_is_empty(&store->queue) && gathers_on(store)) {
+		store_kick(store);
 		return;
 	}
 	if (pg_link_is_ready(store->link)) {
@@ -601,6 +603,7 @@ bool store_submit(struct store *store, const struct submission *submission, uint
 		return false;
 	}
 	store->has_gathered = true;
+	store->expected -= store->expected > 0 ? 1 : 0;
 	set_pending(store, store->pending_reports + 1);
 	store_arm_tick(store);
 	if (store->flying == NULL && !store->retries_later) {

@@ -10,7 +10,7 @@ SETTING(listen, address, TEXT, "[::]:8443", 0, 0, false, "where partners connect
 SETTING(listen, backlog, NUMBER, 512, 1, 65535, false, "connections the kernel holds until they are accepted")
 SETTING(listen, workers, NUMBER, 0, 0, 256, false, "threads that serve partners; 0 is one a core")
 SETTING(listen, max_connections, NUMBER, 10000, 1, 1000000, true, "connections over all workers; at the limit accepting pauses")
-SETTING(listen, max_unidentified_per_address, NUMBER, 64, 1, 65535, true, "connections of one address (IPv6: one /64) whose handshake is not over")
+SETTING(listen, max_unidentified_per_address, NUMBER, 512, 1, 65535, true, "connections of one address (IPv6: one /64) whose handshake is not over")
 SETTING(tls, certificate, PATH, "/etc/intaked/server.crt", 0, 0, true, "the server's certificate chain, PEM")
 SETTING(tls, key, PATH, "/etc/intaked/server.key", 0, 0, true, "its private key, PEM")
 SETTING(tls, partner_ca, PATH, "/etc/intaked/partner-ca.crt", 0, 0, true, "the only authorities whose client certificates are taken, PEM")
