@@ -45,9 +45,10 @@ enum conn_state {
 /* What the store was asked for. */
 enum conn_question {
 	QUESTION_NONE,
-	QUESTION_STORE,   /* out holds the receipt that is sent if it is stored */
-	QUESTION_RECEIPT, /* GET */
-	QUESTION_REPEAT   /* out holds the refusal that is sent unless it was stored before */
+	QUESTION_STORE,      /* out holds the receipt that is sent if it is stored */
+	QUESTION_RECEIPT,    /* GET */
+	QUESTION_RETRACTION, /* to retract a report */
+	QUESTION_REPEAT      /* out holds the refusal that is sent unless it was stored before */
 };
 
 /* What a state's function says to the loop that calls it. */

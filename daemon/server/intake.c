@@ -30,15 +30,14 @@
 #include "judgement_int.h"
 #include "report/receipt.h"
 #include "reply_int.h"
+#include "report_path_int.h"
+#include "retraction_int.h"
 #include "worker_int.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define UNZIP_FIRST_BYTES ((size_t)4096)
-#define PATH_PREFIX "/v1/reports/"
-/* The schema's limit. */
-#define REPORT_ID_MAX 128
 
 struct route_info {
 	const char *allow;
@@ -51,6 +50,7 @@ static const struct route_info routes[ROUTE_COUNT] = {
 	/* A report may be called "validate": its receipt is asked for here. */
 	[ROUTE_VALIDATE] = {.allow = "GET, HEAD, POST", .takes_get = true, .takes_post = true},
 	[ROUTE_REPORT] = {.allow = "GET, HEAD", .takes_get = true},
+	[ROUTE_RETRACTION] = {.allow = "POST", .takes_post = true},
 	[ROUTE_WHOAMI] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_TAXONOMY] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_SCHEMA] = {.allow = "GET, HEAD", .takes_get = true},
@@ -84,12 +84,11 @@ static enum route find_route(struct str path)
 			return fixed[i].route;
 		}
 	}
-	size_t prefix = sizeof(PATH_PREFIX) - 1;
-	if (path.len > prefix && memcmp(path.data, PATH_PREFIX, prefix) == 0 &&
-		memchr(path.data + prefix, '/', path.len - prefix) == NULL) {
+	struct str rest = report_path_rest(path);
+	if (rest.data != NULL && rest.len == 0) {
 		return ROUTE_REPORT;
 	}
-	return ROUTE_OTHER;
+	return str_equal(rest, STR("/retraction")) ? ROUTE_RETRACTION : ROUTE_OTHER;
 }
 
 /* --- before the body --- */
@@ -141,14 +140,16 @@ static bool accepts_media_type(struct conn *conn)
 {
 	const struct http_request *request = &conn->request;
 	struct str type = http_span_str(conn->in.data, request->content_type);
+	bool takes_batch = conn->route != ROUTE_RETRACTION;
 	if (request->has_content_type) {
-		conn->is_ndjson = http_media_type_is(type, "application/x-ndjson");
+		conn->is_ndjson = takes_batch && http_media_type_is(type, "application/x-ndjson");
 		if (conn->is_ndjson || http_media_type_is(type, "application/json")) {
 			return true;
 		}
 	}
-	return refuse_head(
-		conn, REJECT_MEDIA_TYPE, "application/json or application/x-ndjson is expected");
+	return refuse_head(conn, REJECT_MEDIA_TYPE,
+		takes_batch ? "application/json or application/x-ndjson is expected"
+			    : "application/json is expected");
 }
 
 static bool accepts_encoding(struct conn *conn)
@@ -202,6 +203,9 @@ size_t intake_body_limit(const struct conn *conn)
 		return 0;
 	}
 	const struct conf *conf = worker_conf(conn->worker);
+	if (conn->route == ROUTE_RETRACTION) {
+		return REPORT_RETRACTION_MAX_BYTES;
+	}
 	if (!conn->is_ndjson) {
 		return (size_t)conf->limits_report_bytes;
 	}
@@ -237,7 +241,7 @@ static void submit(struct conn *conn, const struct judgement *judgement)
 {
 	struct worker *worker = conn->worker;
 	struct submission submission;
-	char location[sizeof(PATH_PREFIX) + REPORT_ID_MAX];
+	char location[sizeof(REPORT_PATH_PREFIX) + REPORT_PATH_ID_MAX];
 
 	if (!judgement_submission(
 		    conn, worker->generation, judgement, &worker->warnings, &submission)) {
@@ -245,7 +249,7 @@ static void submit(struct conn *conn, const struct judgement *judgement)
 		return;
 	}
 	struct receipt receipt = judgement_receipt(conn, &submission);
-	snprintf(location, sizeof(location), PATH_PREFIX "%.*s", STR_ARG(receipt.report_id));
+	snprintf(location, sizeof(location), REPORT_PATH_PREFIX "%.*s", STR_ARG(receipt.report_id));
 	if (render_receipt(conn, &receipt, 201, location) &&
 		store_submit(worker->store, &submission, conn_ticket(conn, 0))) {
 		conn_wait(conn, QUESTION_STORE);
@@ -280,7 +284,7 @@ static void render_report_refusal(
 	struct buf *body = &conn->worker->body;
 	const char *detail = reject == REJECT_JSON_INVALID ? result->detail : NULL;
 	bool done = reply_open_problem(conn, reject, detail);
-	if (reject == REJECT_REPORT_INVALID) {
+	if (result->verdict == REPORT_INVALID) {
 		done = done && buf_append_str(body, STR(",\"errors\":")) &&
 			report_findings_render(body, result->errors, result->error_count);
 	}
@@ -298,7 +302,8 @@ static void refuse_report(struct conn *conn, enum reject reject, const struct ju
 		reply_send(conn);
 		return;
 	}
-	judgement_note_refusal(conn, reject, judgement);
+	judgement_note_refusal(
+		conn, reject, &judgement->result, judgement->sha256, judgement->payload.len);
 	if (!judgement_key(conn, judgement, &key)) {
 		reply_send(conn);
 	} else if (store_find(conn->worker->store, &key, conn_ticket(conn, 0))) {
@@ -360,15 +365,21 @@ static bool decoded_body(struct conn *conn, struct str *body_out)
 	return false;
 }
 
-static void post_report(struct conn *conn)
+void intake_refuse_body(
+	struct conn *conn, enum reject reject, struct str body, const struct report_result *result)
+{
+	uint8_t sha256[32];
+	judgement_digest(conn->worker, body, sha256);
+	render_report_refusal(conn, reject, result);
+	judgement_note_refusal(conn, reject, result, sha256, body.len);
+	reply_send(conn);
+}
+
+static void post_report(struct conn *conn, struct str body)
 {
 	struct worker *worker = conn->worker;
 	struct judgement judgement;
-	struct str body;
 
-	if (!decoded_body(conn, &body)) {
-		return;
-	}
 	judgement_make(conn, worker->generation, body, &judgement);
 	switch (judgement.result.verdict) {
 	case REPORT_VALID:
@@ -389,7 +400,16 @@ static void post_report(struct conn *conn)
 		break;
 	}
 	arena_reset(&worker->arena);
-	buf_fini(&worker->plain);
+}
+
+/* The body is judged before this returns, where it lies. */
+static void post_body(struct conn *conn, void (*judge)(struct conn *conn, struct str body))
+{
+	struct str body;
+	if (decoded_body(conn, &body)) {
+		judge(conn, body);
+		buf_fini(&conn->worker->plain);
+	}
 }
 
 /* --- GET --- */
@@ -461,60 +481,17 @@ static int32_t read_revision(struct str query)
 	return revision > 0 ? revision : -1;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef0123456789ABCDEF";
-	const char *found = c != '\0' ? strchr(digits, c) : NULL;
-	return found != NULL ? (int)(found - digits) % 16 : -1;
-}
-
-static bool is_report_id_char(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' ||
-		c == '_' || c == ':' || c == '-';
-}
-
-/*
- * The id in a path, where a client may have escaped any byte (RFC 3986 2.1): some do it to every
- * colon. False for what no stored report can be called.
- */
-static bool read_report_id(struct str text, char id[REPORT_ID_MAX], size_t *len_out)
-{
-	size_t len = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.data[i];
-		if (c == '%' && i + 2 < text.len) {
-			int high = hex_digit(text.data[i + 1]);
-			int low = hex_digit(text.data[i + 2]);
-			if (high < 0 || low < 0) {
-				return false;
-			}
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (len == REPORT_ID_MAX || !is_report_id_char(c)) {
-			return false;
-		}
-		id[len++] = c;
-	}
-	*len_out = len;
-	return true;
-}
-
 static void get_report(struct conn *conn)
 {
-	struct str path = request_path(conn);
 	struct str query = http_span_str(conn->in.data, conn->request.query);
-	size_t prefix = sizeof(PATH_PREFIX) - 1;
-	char id[REPORT_ID_MAX];
+	char id[REPORT_PATH_ID_MAX];
 	struct store_key key = {
 		.partner_id = conn->partner->id,
 		.is_test = !conn->partner->is_live,
 		.report_id = {id, 0},
 		.revision = read_revision(query),
 	};
-	struct str last = {path.data + prefix, path.len - prefix};
-	if (!read_report_id(last, id, &key.report_id.len) || key.revision < 0) {
+	if (!report_path_read_id(request_path(conn), id, &key.report_id.len) || key.revision < 0) {
 		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
 	} else if (store_find(conn->worker->store, &key, conn_ticket(conn, 0))) {
 		conn_wait(conn, QUESTION_RECEIPT);
@@ -533,17 +510,20 @@ void intake_request(struct conn *conn)
 	}
 	switch (conn->route) {
 	case ROUTE_REPORTS:
-		post_report(conn);
+		post_body(conn, post_report);
 		break;
 	case ROUTE_VALIDATE:
 		if (conn->request.method == HTTP_POST) {
-			post_report(conn);
+			post_body(conn, post_report);
 		} else {
 			get_report(conn);
 		}
 		break;
 	case ROUTE_REPORT:
 		get_report(conn);
+		break;
+	case ROUTE_RETRACTION:
+		post_body(conn, retraction_request);
 		break;
 	case ROUTE_WHOAMI:
 		get_whoami(conn);
@@ -576,14 +556,14 @@ static void refuse_with_receipt(struct conn *conn, enum reject reject, struct re
 	reply_send(conn);
 }
 
-static void answer_with_receipt(struct conn *conn, struct receipt *receipt)
+static void answer_with_receipt(struct conn *conn, struct receipt *receipt, int status)
 {
-	if (conn->question != QUESTION_RECEIPT) {
+	if (conn->question == QUESTION_STORE || conn->question == QUESTION_REPEAT) {
 		receipt->status = RECEIPT_DUPLICATE;
 		metric_add(&conn->worker->metrics.duplicates, 1);
 		metric_add(&reply_partner_metrics(conn)->duplicates, 1);
 	}
-	bool done = render_receipt(conn, receipt, 200, NULL);
+	bool done = render_receipt(conn, receipt, status, NULL);
 	(void)done; /* without memory it is closed: see reply_discard */
 	reply_send(conn);
 }
@@ -595,8 +575,8 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 	if (conn->partner != NULL) {
 		receipt.partner = conn->partner->name;
 	} else if (result->outcome != STORE_STORED) {
-		/* Its key was revoked meanwhile: what it sent is acknowledged, nothing else is
-		 * told. */
+		/* Its key was revoked meanwhile: a report that it sent is acknowledged, nothing
+		 * else is told. */
 		reply_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
 		conn_drive(conn);
 		return;
@@ -609,7 +589,10 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		break;
 	case STORE_FOUND:
 	case STORE_DUPLICATE:
-		answer_with_receipt(conn, &receipt);
+		answer_with_receipt(conn, &receipt, 200);
+		break;
+	case STORE_RETRACTED:
+		answer_with_receipt(conn, &receipt, 201);
 		break;
 	case STORE_NOT_FOUND:
 		if (conn->question == QUESTION_REPEAT) {
@@ -619,7 +602,10 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		}
 		break;
 	case STORE_CONFLICT:
-		refuse_with_receipt(conn, REJECT_REPORT_CONFLICT, &receipt);
+		refuse_with_receipt(conn,
+			conn->question == QUESTION_RETRACTION ? REJECT_RETRACTION_CONFLICT
+							      : REJECT_REPORT_CONFLICT,
+			&receipt);
 		break;
 	case STORE_SUPERSEDED:
 		reply_refuse(conn, REJECT_REVISION_SUPERSEDED, NULL);

@@ -208,6 +208,9 @@ static void take_store_result(
 	case STORE_SUPERSEDED:
 		refuse_line(conn, result, REJECT_REVISION_SUPERSEDED, NULL);
 		break;
+	case STORE_RETRACTED:
+		ENSURE(!"no retraction is in a batch");
+		break;
 	case STORE_ROLLED_BACK:
 		refuse_line(conn, result, REJECT_BATCH_ROLLED_BACK, NULL);
 		break;
@@ -295,7 +298,8 @@ static void take_invalid(
 		settle(conn, result, true);
 		return;
 	}
-	judgement_note_refusal(conn, REJECT_REPORT_INVALID, judgement);
+	judgement_note_refusal(conn, REJECT_REPORT_INVALID, &judgement->result, judgement->sha256,
+		judgement->payload.len);
 	if (!judgement_key(conn, judgement, &key)) {
 		settle(conn, result, true);
 	} else if (!store_find(conn->worker->store, &key,
@@ -309,7 +313,8 @@ static void take_broken(struct conn *conn, struct result *result, const struct j
 	bool done = result_set_text(
 		&conn->batch->results, result, REJECT_JSON_INVALID, judgement->result.detail);
 	if (!conn->batch->is_dry_run) {
-		judgement_note_refusal(conn, REJECT_JSON_INVALID, judgement);
+		judgement_note_refusal(conn, REJECT_JSON_INVALID, &judgement->result,
+			judgement->sha256, judgement->payload.len);
 	}
 	settle(conn, result, done);
 }

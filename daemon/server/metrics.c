@@ -23,6 +23,11 @@ static const int statuses[METRICS_STATUS_COUNT] = {200, 201, 304, 400, 403, 404,
 static const char *const phase_names[PHASE_COUNT] = {
 	"handshake", "idle", "request", "commit", "answer"};
 
+const char *metrics_route_path(enum route route)
+{
+	return route_paths[route];
+}
+
 void metrics_count_request(struct metrics *metrics, enum route route, int status)
 {
 	size_t place = 0;

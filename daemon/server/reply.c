@@ -148,8 +148,8 @@ void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
 		return;
 	}
 	refusal.partner_id = conn->partner->id;
-	/* Targets are ASCII; what names no resource of ours is a peer's text of any kind. */
-	refusal.path = conn->route == ROUTE_OTHER ? STR("other") : STR("/v1/reports");
+	/* Not the target: what names no resource of ours is a peer's text of any kind. */
+	refusal.path = str_from(metrics_route_path(conn->route));
 	store_note_refusal(conn->worker->store, &refusal);
 }
 

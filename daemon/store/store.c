@@ -2,7 +2,7 @@
 /*
  * The queue before one PostgreSQL link. Batches stand in a list, oldest first; the last one is open
  * and takes what arrives. At most one batch is in flight (see batch.c for why that makes a group
- * commit), beside it at most one call of look-ups and one of refusals.
+ * commit), beside it at most one call of look-ups, one retraction and one call of refusals.
  *
  * Nothing waits for ever: what has waited for store_wait is answered STORE_UNAVAILABLE by a tick
  * that runs only while something waits.
@@ -16,6 +16,7 @@
 #include "find_int.h"
 #include "pg_error_int.h"
 #include "pg_link_int.h"
+#include "retract_int.h"
 #include "row_int.h"
 #include "statements_int.h"
 
@@ -28,7 +29,7 @@
 #define MAX_IDLE_BATCHES 4
 #define MAX_REFUSALS 64
 
-enum statement_kind { KIND_STORE, KIND_FIND, KIND_NOTE_REFUSALS };
+enum statement_kind { KIND_STORE, KIND_FIND, KIND_RETRACT, KIND_NOTE_REFUSALS };
 
 struct store {
 	struct conf *conf;
@@ -49,6 +50,7 @@ struct store {
 	bool retries_later; /* a deadlock or the like: the tick sends again */
 	bool is_suspect;    /* it refused a batch as a whole: not announced before one succeeds */
 	struct find_queue finds;
+	struct retract_queue retractions;
 	struct buf refusals; /* array of intake.refusal */
 	uint32_t refusal_count;
 	bool refusals_fly;
@@ -291,9 +293,9 @@ static void on_batch_result(struct store *store, const PGresult *result)
 	}
 }
 
-/* --- look-ups and refusals --- */
+/* --- look-ups, retractions and refusals --- */
 
-static void on_find_answer(void *ctx, uint64_t ticket, const struct store_result *result)
+static void on_answer(void *ctx, uint64_t ticket, const struct store_result *result)
 {
 	struct store *store = ctx;
 	store->hooks.on_result(store->hooks.ctx, ticket, result);
@@ -302,13 +304,52 @@ static void on_find_answer(void *ctx, uint64_t ticket, const struct store_result
 static void on_finds_result(struct store *store, const PGresult *result)
 {
 	if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-		find_queue_answer(&store->finds, result, on_find_answer, store);
+		find_queue_answer(&store->finds, result, on_answer, store);
 		return;
 	}
 	find_queue_lost(&store->finds);
 	store->retries_later = true;
 	if (pg_error_class(PQresultErrorField(result, PG_DIAG_SQLSTATE)) == PG_ERROR_AWAY) {
 		give_up_link(store, result);
+	}
+}
+
+static void take_back_retraction(struct store *store)
+{
+	if (store->retractions.flying != NULL) {
+		metric_add(&store->metrics->resends, 1);
+		retract_queue_lost(&store->retractions);
+	}
+}
+
+static void on_retraction_error(struct store *store, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	enum pg_error error = pg_error_class(sqlstate);
+
+	if (error == PG_ERROR_RETRY || error == PG_ERROR_AWAY) {
+		take_back_retraction(store);
+		store->retries_later = true;
+		if (error == PG_ERROR_AWAY) {
+			give_up_link(store, result);
+		}
+		return;
+	}
+	bool is_odd = error == PG_ERROR_ODD;
+	log_error("retraction-unstorable", "sqlstate=%s outcome=%s", sqlstate,
+		is_odd ? "unavailable" : "unstorable");
+	retract_queue_refuse(&store->retractions, is_odd ? STORE_UNAVAILABLE : STORE_UNSTORABLE,
+		on_answer, store);
+}
+
+static void on_retraction_result(struct store *store, const PGresult *result)
+{
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		on_retraction_error(store, result);
+	} else if (pg_link_take_doubt(store->link)) {
+		take_back_retraction(store);
+	} else {
+		retract_queue_answer(&store->retractions, result, on_answer, store);
 	}
 }
 
@@ -353,6 +394,9 @@ static void on_link_result(void *ctx, int kind, const PGresult *result)
 	case KIND_FIND:
 		on_finds_result(store, result);
 		break;
+	case KIND_RETRACT:
+		on_retraction_result(store, result);
+		break;
 	case KIND_NOTE_REFUSALS:
 		store->refusals_fly = false;
 		break;
@@ -383,6 +427,7 @@ static void on_link_lost(void *ctx, const char *reason)
 		store->flying = NULL;
 	}
 	find_queue_lost(&store->finds);
+	take_back_retraction(store);
 	store->refusals_fly = false;
 	store->hooks.on_state(store->hooks.ctx, false, reason);
 }
@@ -418,6 +463,10 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 	if (pg_link_is_ready(store->link)) {
 		find_queue_send(&store->finds, store->link, KIND_FIND, STATEMENT_FIND);
 	}
+	if (pg_link_is_ready(store->link)) {
+		retract_queue_send(
+			&store->retractions, store->link, KIND_RETRACT, STATEMENT_RETRACT);
+	}
 }
 
 /* --- time --- */
@@ -449,7 +498,8 @@ static void expire(struct store *store)
 			recycle(store, batch);
 		}
 	}
-	find_queue_expire(&store->finds, before_ms, on_find_answer, store);
+	find_queue_expire(&store->finds, before_ms, on_answer, store);
+	retract_queue_expire(&store->retractions, before_ms, on_answer, store);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -483,6 +533,7 @@ struct store *store_new(struct event_base *base, struct conf *conf, const struct
 	list_init(&store->queue);
 	list_init(&store->idle);
 	find_queue_init(&store->finds);
+	retract_queue_init(&store->retractions);
 	buf_init(&store->refusals, (size_t)4 << 20);
 	store->kick = evtimer_new(base, on_kick, store);
 	store->tick = evtimer_new(base, on_tick, store);
@@ -526,6 +577,7 @@ void store_free(struct store **store_ptr)
 	free_batches(&store->queue);
 	free_batches(&store->idle);
 	find_queue_fini(&store->finds);
+	retract_queue_fini(&store->retractions);
 	buf_fini(&store->refusals);
 	conf_unref(&store->conf);
 	free(store);
@@ -637,6 +689,16 @@ bool store_find(struct store *store, const struct store_key *key, uint64_t ticke
 	return true;
 }
 
+bool store_retract(struct store *store, const struct retraction *retraction, uint64_t ticket)
+{
+	if (!retract_queue_add(&store->retractions, retraction, ticket, clock_monotonic_ms())) {
+		return false;
+	}
+	store_arm_tick(store);
+	store_kick(store);
+	return true;
+}
+
 bool store_is_available(const struct store *store)
 {
 	return pg_link_is_ready(store->link) && !store->is_suspect;
@@ -644,5 +706,5 @@ bool store_is_available(const struct store *store)
 
 size_t store_pending(const struct store *store)
 {
-	return store->pending_reports + store->finds.count;
+	return store->pending_reports + store->finds.count + store->retractions.count;
 }

@@ -14,13 +14,14 @@
 #include "store/store.h"
 
 /* Resources as metrics name them: a bounded set, whatever partners ask for. */
-#define ROUTE_TABLE(X)                       \
-	X(REPORTS, "/v1/reports")            \
-	X(VALIDATE, "/v1/reports/validate")  \
-	X(REPORT, "/v1/reports/{report_id}") \
-	X(WHOAMI, "/v1/whoami")              \
-	X(TAXONOMY, "/v1/taxonomy")          \
-	X(SCHEMA, "/v1/schema")              \
+#define ROUTE_TABLE(X)                                      \
+	X(REPORTS, "/v1/reports")                           \
+	X(VALIDATE, "/v1/reports/validate")                 \
+	X(REPORT, "/v1/reports/{report_id}")                \
+	X(RETRACTION, "/v1/reports/{report_id}/retraction") \
+	X(WHOAMI, "/v1/whoami")                             \
+	X(TAXONOMY, "/v1/taxonomy")                         \
+	X(SCHEMA, "/v1/schema")                             \
 	X(OTHER, "other")
 
 enum route {
@@ -71,6 +72,7 @@ struct metrics {
 	struct partner_metrics partners[METRICS_PARTNERS]; /* untouched pages cost no memory */
 };
 
+const char *metrics_route_path(enum route route);
 void metrics_count_request(struct metrics *metrics, enum route route, int status);
 /* partner_id 0: nobody that is known. */
 struct partner_metrics *metrics_partner(struct metrics *metrics, int32_t partner_id);
