@@ -107,6 +107,7 @@ void conn_watch(struct conn *conn, short mask)
 	}
 	event_assign(&conn->io, conn->worker->base, conn->stream.fd, (short)(mask | EV_PERSIST),
 		on_io, conn);
+	event_priority_set(&conn->io, conn->priority);
 	if (event_add(&conn->io, NULL) != 0) {
 		conn->io_mask = 0;
 		conn_close(conn, "cannot watch the socket");
@@ -666,6 +667,18 @@ void conn_wake(struct conn *conn)
 	worker_arm_turn(conn->worker);
 }
 
+/* Whoever has most of what waits for the database comes after the others. */
+static void set_priority(struct conn *conn)
+{
+	const struct partner *partner = conn->partner;
+	bool has_most = partner != NULL && store_is_dominated_by(conn->worker->store, partner->id);
+	int priority = has_most ? WORKER_LAST : WORKER_USUAL;
+	if (priority != conn->priority && conn->io_mask != 0 &&
+		event_priority_set(&conn->io, priority) == 0) {
+		conn->priority = priority;
+	}
+}
+
 void conn_drive(struct conn *conn)
 {
 	static enum step (*const steps[])(struct conn *) = {
@@ -685,6 +698,7 @@ void conn_drive(struct conn *conn)
 			return;
 		}
 		if (step == STEP_WAIT) {
+			set_priority(conn);
 			return;
 		}
 		if (turn >= TURN_STEPS && conn->state != CONN_WAIT && conn->state != CONN_ANSWER) {
@@ -749,6 +763,7 @@ static void init_conn(struct conn *conn, struct worker *worker, const struct soc
 		.number = ++worker->connections_ever,
 		.opened_at_ms = now(),
 		.state = CONN_CLOSED,
+		.priority = WORKER_USUAL,
 	};
 	list_init(&conn->link);
 	list_init(&conn->turn_link);

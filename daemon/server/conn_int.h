@@ -79,6 +79,7 @@ struct conn {
 	struct tls_stream stream;
 	struct event io;
 	short io_mask; /* what io is added for */
+	int priority;  /* enum worker_priority */
 	bool is_at_gate;
 	bool is_counted; /* among its partner's connections */
 	bool is_over_cap;

@@ -19,6 +19,9 @@
 
 #define SWEEP_MS 200
 #define GIVE_WAY_MS 2
+/* Events of WORKER_LAST before the sockets are asked again, and the time they may take. */
+#define LAST_TURN_EVENTS 8
+#define LAST_TURN_US 1000
 /* Certificates verified again in a turn: a few milliseconds, with thousands to do after a reload.
  */
 #define TURN_REVIEWS 16
@@ -414,9 +417,27 @@ static void *worker_main(void *ctx)
 	return NULL;
 }
 
+/* What is not given a priority has the middle one. */
+static struct event_base *new_base(void)
+{
+	static const struct timeval most = {0, LAST_TURN_US};
+	struct event_config *config = event_config_new();
+	if (config == NULL) {
+		return NULL;
+	}
+	event_config_set_max_dispatch_interval(config, &most, LAST_TURN_EVENTS, WORKER_LAST);
+	struct event_base *base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base != NULL && event_base_priority_init(base, WORKER_PRIORITIES) != 0) {
+		event_base_free(base);
+		base = NULL;
+	}
+	return base;
+}
+
 static bool init_loop(struct worker *worker, struct err *err)
 {
-	worker->base = event_base_new();
+	worker->base = new_base();
 	if (worker->base == NULL || !mailbox_open(&worker->mailbox)) {
 		return err_set(err, "cannot make an event loop");
 	}

@@ -20,6 +20,12 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 
+/*
+ * Events are run in this order. Those of the last kind only a few at a time, and only when no other
+ * is there: they are of a partner who has most of the work in hand anyway.
+ */
+enum worker_priority { WORKER_FIRST, WORKER_USUAL, WORKER_LAST, WORKER_PRIORITIES };
+
 #define WORKER_MAGIC 0x776f726bU /* "work" */
 #define REFUSAL_SLOTS 256
 
