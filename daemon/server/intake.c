@@ -112,8 +112,7 @@ static bool accepts_peer(struct conn *conn)
 	}
 	if (conn->is_over_cap) {
 		conn->request.keeps_alive = false;
-		return refuse_head(
-			conn, REJECT_UNAVAILABLE, "the partner has too many connections open");
+		return refuse_head(conn, REJECT_QUOTA, "the partner has too many connections open");
 	}
 	return true;
 }
@@ -191,10 +190,59 @@ static bool accepts_body(struct conn *conn)
 	return true;
 }
 
+/* Takes from the partner's quotas, or notes when there will be enough. */
+static void take_quota(struct conn *conn, int64_t reports, int64_t bytes)
+{
+	struct quota_limits limits = conn_quota_limits(conn);
+	struct quota_demand demand = {.reports = reports, .bytes = bytes};
+	if (!quota_take(
+		    conn->quota, &limits, clock_monotonic_us(), demand, &conn->quota_retry_ms)) {
+		conn->quota_retry_ms += conn->quota_retry_ms == 0 ? 1 : 0;
+	} else {
+		conn->quota_retry_ms = 0;
+	}
+}
+
+/*
+ * A batch pays by the line, and a dry run for its bytes only. What is over quota is read all the
+ * same, unless the client waits for our word: a new connection would cost more than its body.
+ */
+static bool accepts_demand(struct conn *conn)
+{
+	const struct http_request *request = &conn->request;
+	if (request->method != HTTP_POST || conn->is_ndjson) {
+		return true;
+	}
+	take_quota(conn, conn->route == ROUTE_VALIDATE ? 0 : 1, (int64_t)request->content_length);
+	if (conn->quota_retry_ms > 0 && request->expects_continue) {
+		return refuse_head(conn, REJECT_QUOTA, NULL);
+	}
+	return true;
+}
+
 bool intake_accepts_head(struct conn *conn)
 {
 	conn->route = find_route(request_path(conn));
-	return accepts_peer(conn) && accepts_method(conn) && accepts_body(conn);
+	return accepts_peer(conn) && accepts_method(conn) && accepts_body(conn) &&
+		accepts_demand(conn);
+}
+
+/* Of a whole body: was there enough for it, and for one more in flight? */
+static bool is_within_quota(struct conn *conn)
+{
+	if (conn->quota_retry_ms == 0 && conn->request.is_chunked) {
+		take_quota(conn, 0, (int64_t)conn->body_len);
+	}
+	if (conn->quota_retry_ms > 0) {
+		reply_refuse(conn, REJECT_QUOTA, NULL);
+		return false;
+	}
+	if (conn->route != ROUTE_VALIDATE && !conn_enter_report(conn)) {
+		reply_refuse(conn, REJECT_QUOTA,
+			"too many reports of the partner wait for the database");
+		return false;
+	}
+	return true;
 }
 
 size_t intake_body_limit(const struct conn *conn)
@@ -406,7 +454,7 @@ static void post_report(struct conn *conn, struct str body)
 static void post_body(struct conn *conn, void (*judge)(struct conn *conn, struct str body))
 {
 	struct str body;
-	if (decoded_body(conn, &body)) {
+	if (is_within_quota(conn) && decoded_body(conn, &body)) {
 		judge(conn, body);
 		buf_fini(&conn->worker->plain);
 	}
@@ -432,6 +480,42 @@ static void get_document(
 	reply_send(conn);
 }
 
+static bool render_limit(struct buf *body, const char *name, int64_t limit)
+{
+	if (limit == 0) {
+		return buf_printf(body, "\"%s\":null,", name);
+	}
+	return buf_printf(body, "\"%s\":%lld,", name, (long long)limit);
+}
+
+static bool render_left(struct buf *body, int64_t left)
+{
+	if (left == QUOTA_UNLIMITED) {
+		return buf_append_str(body, STR("\"left\":null}"));
+	}
+	return buf_printf(body, "\"left\":%lld}", (long long)left);
+}
+
+/* null: no limit. */
+static bool render_quota(struct buf *body, const struct conn *conn)
+{
+	struct quota_limits limits = conn_quota_limits(conn);
+	struct quota_left left = quota_left(conn->quota, &limits, clock_monotonic_us());
+	return buf_append_str(body, STR("\"quota\":{\"connections\":{")) &&
+		render_limit(body, "limit", limits.connections) &&
+		render_left(body, left.connections) &&
+		buf_append_str(body, STR(",\"reports_in_flight\":{")) &&
+		render_limit(body, "limit", limits.reports_in_flight) &&
+		render_left(body, left.reports_in_flight) &&
+		buf_append_str(body, STR(",\"reports\":{")) &&
+		render_limit(body, "per_s", limits.reports_per_s) &&
+		render_limit(body, "burst", limits.reports_burst) &&
+		render_left(body, left.reports) && buf_append_str(body, STR(",\"bytes\":{")) &&
+		render_limit(body, "per_s", limits.bytes_per_s) &&
+		render_limit(body, "burst", limits.bytes_burst) && render_left(body, left.bytes) &&
+		buf_append_str(body, STR("}"));
+}
+
 static bool render_whoami(struct buf *body, const struct conn *conn)
 {
 	const struct partner *partner = conn->partner;
@@ -445,11 +529,11 @@ static bool render_whoami(struct buf *body, const struct conn *conn)
 			buf_append_str(body, STR("\""));
 	}
 	return done &&
-		buf_printf(body,
-			"],\"mode\":\"%s\",\"may_relay\":%s,\"quota\":{\"connections\":%lld},"
-			"\"certificate\":{\"expires_at\":\"%s\"}}\n",
-			partner->is_live ? "live" : "test", partner->may_relay ? "true" : "false",
-			(long long)worker_conf(conn->worker)->quota_connections, expires);
+		buf_printf(body, "],\"mode\":\"%s\",\"may_relay\":%s,",
+			partner->is_live ? "live" : "test",
+			partner->may_relay ? "true" : "false") &&
+		render_quota(body, conn) &&
+		buf_printf(body, ",\"certificate\":{\"expires_at\":\"%s\"}}\n", expires);
 }
 
 static void get_whoami(struct conn *conn)
@@ -568,6 +652,16 @@ static void answer_with_receipt(struct conn *conn, struct receipt *receipt, int 
 	reply_send(conn);
 }
 
+/* Sending it again must not cost twice what was not done once. */
+static void give_back_quota(struct conn *conn)
+{
+	if (conn->question == QUESTION_STORE || conn->question == QUESTION_RETRACTION) {
+		struct quota_limits limits = conn_quota_limits(conn);
+		struct quota_demand unused = {.reports = 1, .bytes = (int64_t)conn->body_len};
+		quota_give_back(conn->quota, &limits, unused);
+	}
+}
+
 void intake_store_result(struct conn *conn, const struct store_result *result)
 {
 	struct receipt receipt = result->receipt;
@@ -618,6 +712,7 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		ENSURE(!"a report of its own is in no atomic batch");
 		break;
 	case STORE_UNAVAILABLE:
+		give_back_quota(conn);
 		reply_refuse(
 			conn, REJECT_UNAVAILABLE, "the database is away; nothing was acknowledged");
 		break;

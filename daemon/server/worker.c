@@ -165,6 +165,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 	sweep_ordered(worker, CONN_HEAD, now_ms);
 	sweep_all(worker, CONN_BODY, now_ms);
 	sweep_batches(worker, now_ms);
+	sweep_ordered(worker, CONN_HELD, now_ms);
 	sweep_all(worker, CONN_ANSWER, now_ms);
 	sweep_ordered(worker, CONN_LINGER, now_ms);
 	end_if_drained(worker, now_ms);

@@ -10,6 +10,7 @@
 #include "net/handshake_failure.h"
 #include "report/reject.h"
 #include "report/report_check.h"
+#include "server/quota.h"
 #include "store/registry.h"
 #include "store/store.h"
 
@@ -88,7 +89,9 @@ struct metrics_process {
 	uint64_t reload_failures;
 	bool last_reload_failed;
 	const struct registry *registry; /* NULL: not read yet */
-	struct str taxonomy;             /* id/version */
+	const struct conf *conf;
+	struct quota_table *quotas;
+	struct str taxonomy; /* id/version */
 };
 
 /* Sum over workers of the counter that stands at offset in struct metrics. */
