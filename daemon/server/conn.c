@@ -695,12 +695,16 @@ void conn_wake(struct conn *conn)
 	worker_arm_turn(conn->worker);
 }
 
-/* Whoever has most of what waits for the database comes after the others. */
+/*
+ * Whoever has most of what waits for the database comes after the others, and so does a connection
+ * whose last answer was 429.
+ */
 static void set_priority(struct conn *conn)
 {
 	const struct partner *partner = conn->partner;
 	bool has_most = partner != NULL && store_is_dominated_by(conn->worker->store, partner->id);
-	int priority = has_most ? WORKER_LAST : WORKER_USUAL;
+	bool is_last = has_most || conn->reject == REJECT_QUOTA;
+	int priority = is_last ? WORKER_LAST : WORKER_USUAL;
 	if (priority != conn->priority && conn->io_mask != 0 &&
 		event_priority_set(&conn->io, priority) == 0) {
 		conn->priority = priority;
@@ -770,7 +774,7 @@ void conn_deadline_passed(struct conn *conn)
 		break;
 	case CONN_HELD:
 		set_state(conn, CONN_ANSWER);
-		conn_drive(conn);
+		conn_wake(conn);
 		break;
 	case CONN_ANSWER:
 		metric_add(&conn->worker->metrics.answers_dropped, 1);

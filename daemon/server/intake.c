@@ -496,6 +496,15 @@ static bool render_left(struct buf *body, int64_t left)
 	return buf_printf(body, "\"left\":%lld}", (long long)left);
 }
 
+/* A burst without a rate means nothing, and with none of its own it is a second's worth. */
+static int64_t burst_of(int64_t per_s, int64_t burst)
+{
+	if (per_s == 0) {
+		return 0;
+	}
+	return burst > 0 ? burst : per_s;
+}
+
 /* null: no limit. */
 static bool render_quota(struct buf *body, const struct conn *conn)
 {
@@ -509,11 +518,11 @@ static bool render_quota(struct buf *body, const struct conn *conn)
 		render_left(body, left.reports_in_flight) &&
 		buf_append_str(body, STR(",\"reports\":{")) &&
 		render_limit(body, "per_s", limits.reports_per_s) &&
-		render_limit(body, "burst", limits.reports_burst) &&
+		render_limit(body, "burst", burst_of(limits.reports_per_s, limits.reports_burst)) &&
 		render_left(body, left.reports) && buf_append_str(body, STR(",\"bytes\":{")) &&
 		render_limit(body, "per_s", limits.bytes_per_s) &&
-		render_limit(body, "burst", limits.bytes_burst) && render_left(body, left.bytes) &&
-		buf_append_str(body, STR("}"));
+		render_limit(body, "burst", burst_of(limits.bytes_per_s, limits.bytes_burst)) &&
+		render_left(body, left.bytes) && buf_append_str(body, STR("}"));
 }
 
 static bool render_whoami(struct buf *body, const struct conn *conn)

@@ -25,6 +25,8 @@
 /* Certificates verified again in a turn: a few milliseconds, with thousands to do after a reload.
  */
 #define TURN_REVIEWS 16
+/* Connections that go on in a turn. */
+#define TURN_CONNECTIONS 16
 #define ARENA_MAX_BYTES ((size_t)96 << 20)
 #define BODY_MAX_BYTES ((size_t)16 << 20)
 #define WARNINGS_MAX_BYTES ((size_t)1 << 20)
@@ -218,18 +220,20 @@ static void review_some(struct worker *worker)
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
 {
 	struct worker *worker = ctx;
-	struct list turn;
+	struct list *end = &worker->turn_end;
 	(void)fd;
 	(void)what;
 	review_some(worker);
-	/* Those that give way again come after the sockets. */
-	list_init(&turn);
-	list_append(&worker->next_turn, &turn);
-	list_remove(&worker->next_turn);
-	while (!list_is_empty(&turn)) {
-		struct conn *conn = LIST_OWNER(turn.next, struct conn, turn_link);
+	/* Those that give way again come after the sockets, and so do those beyond a few. */
+	list_append(&worker->next_turn, end);
+	for (int i = 0; i < TURN_CONNECTIONS && worker->next_turn.next != end; i++) {
+		struct conn *conn = LIST_OWNER(worker->next_turn.next, struct conn, turn_link);
 		list_remove(&conn->turn_link);
 		conn_go_on(conn);
+	}
+	list_remove(end);
+	if (!list_is_empty(&worker->next_turn)) {
+		worker_arm_turn(worker);
 	}
 }
 
@@ -507,6 +511,7 @@ struct worker *worker_start(
 	worker->mailbox.event_fd = -1;
 	conn_table_init(&worker->table);
 	list_init(&worker->next_turn);
+	list_init(&worker->turn_end);
 	list_init(&worker->room);
 	for (int state = 0; state < CONN_STATE_COUNT; state++) {
 		list_init(&worker->states[state]);

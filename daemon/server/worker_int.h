@@ -53,6 +53,7 @@ struct worker {
 	struct event *reap;    /* frees closed connections after the loop turn */
 	struct event *turn;    /* runs once in the next loop turn */
 	struct list next_turn; /* connections that gave way to others */
+	struct list turn_end;  /* stands behind the last of the present turn */
 	uint32_t review_next;  /* slot whose certificate is verified again next */
 	struct listener *listener;
 	struct store *store;

@@ -54,7 +54,7 @@ SETTING(quota, reports_per_s, NUMBER, 500, 0, 1000000000000, true, "reports of o
 SETTING(quota, reports_burst, NUMBER, 20000, 0, 1000000000000, true, "reports it may send at once after a pause; 0 is what a second brings")
 SETTING(quota, bytes_per_s, NUMBER, 8388608, 0, 1000000000000, true, "bytes of its reports, in the long run; 0 is no limit")
 SETTING(quota, bytes_burst, NUMBER, 536870912, 0, 1000000000000, true, "bytes it may send at once after a pause; 0 is what a second brings")
-SETTING(quota, refusal_delay_ms, NUMBER, 250, 0, 10000, true, "how long an answer 429 is held back, so that a flood of refused requests costs little")
+SETTING(quota, refusal_delay_ms, NUMBER, 500, 0, 10000, true, "how long an answer 429 is held back, so that a flood of refused requests costs little")
 SETTING(admin, address, TEXT, "127.0.0.1:8444", 0, 0, false, "health, metrics and status; loopback or an absolute path of a unix socket, never the partners' port; empty turns it off")
 SETTING(control, path, PATH, "/run/intaked/control", 0, 0, false, "unix socket of intakectl; empty turns it off")
 SETTING(log, level, TEXT, "info", 0, 0, true, "debug, info, warn or error")
