@@ -260,8 +260,10 @@ void lanes_each(struct lanes *lanes, const struct conf *conf,
 	}
 }
 
-bool lanes_is_dominated_by(const struct lanes *lanes, int32_t partner_id, size_t pending)
+bool lanes_is_dominated_by(
+	const struct lanes *lanes, int32_t partner_id, size_t pending, int64_t now_ms)
 {
 	const struct lane *lane = &lanes->lanes[(uint32_t)partner_id % LANES_COUNT];
-	return pending >= DOMINANCE_MIN_REPORTS && (size_t)lane->pending * 2 > pending;
+	return pending >= DOMINANCE_MIN_REPORTS && now_ms < lanes->shared_until_ms &&
+		(size_t)lane->pending * 2 > pending;
 }

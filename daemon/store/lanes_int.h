@@ -58,5 +58,7 @@ void lanes_recycle(struct lanes *lanes, const struct conf *conf, struct batch *b
 /* Calls each for every batch that waits; those that nobody waits for any more are dropped. */
 void lanes_each(struct lanes *lanes, const struct conf *conf,
 	void (*each)(void *ctx, struct batch *batch), void *ctx);
-/* True when more than half of so many reports are this partner's. */
-bool lanes_is_dominated_by(const struct lanes *lanes, int32_t partner_id, size_t pending);
+/* True when several partners have sent lately and more than half of so many reports are this one's.
+ */
+bool lanes_is_dominated_by(
+	const struct lanes *lanes, int32_t partner_id, size_t pending, int64_t now_ms);

@@ -652,7 +652,8 @@ bool store_retract(struct store *store, const struct retraction *retraction, uin
 
 bool store_is_dominated_by(const struct store *store, int32_t partner_id)
 {
-	return lanes_is_dominated_by(&store->lanes, partner_id, store->pending_reports);
+	return lanes_is_dominated_by(
+		&store->lanes, partner_id, store->pending_reports, clock_monotonic_ms());
 }
 
 bool store_is_available(const struct store *store)

@@ -134,7 +134,7 @@ MUST_CHECK bool store_retract(
 /* Best effort: dropped when the database is away or too many wait. */
 void store_note_refusal(struct store *store, const struct refusal *refusal);
 
-/* True when more than half of many reports that wait are this partner's. */
+/* True when more than half of many reports that wait are this partner's, and others send too. */
 bool store_is_dominated_by(const struct store *store, int32_t partner_id);
 bool store_is_available(const struct store *store);
 /* Submissions, look-ups and retractions without an answer. */
