@@ -38,6 +38,7 @@
 #include <string.h>
 
 #define UNZIP_FIRST_BYTES ((size_t)4096)
+#define UNZIP_SMALL_BYTES ((size_t)65536)
 
 struct route_info {
 	const char *allow;
@@ -362,17 +363,26 @@ static void refuse_report(struct conn *conn, enum reject reject, const struct ju
 	}
 }
 
+/*
+ * Doubles while it is small and then takes all at once: doubling to the end would hold the old and
+ * the new half at the same time.
+ */
+static size_t unzip_room(const struct buf *plain, size_t limit)
+{
+	size_t left = limit + 1 - plain->len;
+	size_t more = plain->len > 0 ? plain->len : UNZIP_FIRST_BYTES;
+	return plain->len >= UNZIP_SMALL_BYTES || more > left ? left : more;
+}
+
 /* Unzips into the worker's buffer, up to the limit of a report and not a byte further. */
 static bool unzip(struct http_gunzip *gunzip, struct str body, struct buf *plain, size_t limit)
 {
 	enum http_parse parsed = HTTP_MORE;
 	bool is_full = true;
 	while (parsed == HTTP_MORE && is_full && plain->len <= limit) {
-		size_t more = plain->len > 0 ? plain->len : UNZIP_FIRST_BYTES;
-		size_t left = limit + 1 - plain->len;
 		size_t used;
 		size_t len;
-		if (!buf_reserve(plain, more < left ? more : left)) {
+		if (!buf_reserve(plain, unzip_room(plain, limit))) {
 			return false;
 		}
 		size_t room = plain->cap - plain->len;

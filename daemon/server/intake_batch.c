@@ -263,9 +263,16 @@ static struct result *add_result(struct conn *conn)
 	return result;
 }
 
-/* The last line that is answered; the rest of the body is not read. */
+/*
+ * The last line that is answered; the rest of the body is not read. Of an atomic batch there is no
+ * line to answer yet: all of it is refused.
+ */
 static void end_with(struct conn *conn, struct result *result, enum reject reject)
 {
+	if (conn->batch->is_atomic) {
+		reply_refuse(conn, reject, NULL);
+		return;
+	}
 	refuse_line(conn, result, reject, NULL);
 	conn->batch->has_all_lines = true;
 	conn->batch->closes = true;
@@ -499,9 +506,13 @@ static enum intake_lines take_line(struct conn *conn)
 	} else if (told == HTTP_LINE_TOO_LONG) {
 		take_too_long(conn);
 	}
+	if (conn->state != CONN_BATCH) {
+		return INTAKE_LINES_ENDED; /* it was refused as a whole */
+	}
 	drop_bytes(conn, used);
 	if (is_over_limit(conn) && !conn->batch->has_all_lines) {
 		end_over_limit(conn);
+		return INTAKE_LINES_ENDED;
 	}
 	if (told != HTTP_LINE_MORE) {
 		return INTAKE_LINES_MORE;
@@ -523,7 +534,9 @@ static bool unzip(struct conn *conn)
 	if (batch->gunzip == NULL || plain->len > batch->lines.scanned) {
 		return true;
 	}
-	if (!buf_reserve(plain, UNZIP_BYTES)) {
+	/* At once for a long line, as doubling would hold the old half beside the new one. */
+	size_t more = plain->len > UNZIP_BYTES ? plain->max - plain->len : UNZIP_BYTES;
+	if (!buf_reserve(plain, more)) {
 		return false;
 	}
 	size_t room = plain->cap - plain->len;
