@@ -121,6 +121,8 @@ static void test_without_a_file_every_setting_has_its_default(void **state)
 	assert_string_equal(conf->listen_address, "[::]:8443");
 	assert_int_equal(conf->listen_backlog, 512);
 	assert_int_equal(conf->limits_input_pool_bytes, 268435456);
+	assert_int_equal(conf->quota_reports_per_s, 500);
+	assert_int_equal(conf->quota_bytes_burst, 536870912);
 	assert_false(conf->tls_allow_tls12);
 	assert_string_equal(conf->tls_partner_crl, "");
 	assert_string_equal(conf->taxonomy_file, "taxonomy.json");
