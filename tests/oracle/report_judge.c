@@ -38,6 +38,26 @@ static bool print_result(struct buf *out, const struct report_result *result)
 		fwrite(out->data, 1, out->len, stdout) == out->len;
 }
 
+/* Findings that were packed and rendered say what findings say that were rendered at once. */
+static bool packs_alike(
+	const struct report_finding *findings, size_t count, const struct taxonomy *taxonomy)
+{
+	struct buf packed;
+	struct buf late;
+	struct buf at_once;
+	buf_init(&packed, MEMORY_MAX);
+	buf_init(&late, MEMORY_MAX);
+	buf_init(&at_once, MEMORY_MAX);
+	bool is_alike = report_findings_pack(&packed, findings, count) &&
+		report_findings_render_packed(&late, buf_str(&packed), taxonomy) &&
+		report_findings_render(&at_once, findings, count) &&
+		str_equal(buf_str(&late), buf_str(&at_once));
+	buf_fini(&packed);
+	buf_fini(&late);
+	buf_fini(&at_once);
+	return is_alike;
+}
+
 static bool judge_all(const struct report_rules *rules)
 {
 	struct arena arena;
@@ -54,7 +74,9 @@ static bool judge_all(const struct report_rules *rules)
 		is_good = body != NULL && fread(body, 1, len, stdin) == len;
 		if (is_good) {
 			report_check(&arena, rules, (struct str){body, len}, &result);
-			is_good = print_result(&out, &result);
+			is_good = print_result(&out, &result) &&
+				packs_alike(result.errors, result.error_count, rules->taxonomy) &&
+				packs_alike(result.warnings, result.warning_count, rules->taxonomy);
 		}
 		free(body);
 		arena_reset(&arena);
