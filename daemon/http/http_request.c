@@ -428,6 +428,11 @@ bool http_media_type_is(struct str value, const char *type)
 	return equals_ignoring_case(trim_spaces(take_until(&value, ';')), str_from(type));
 }
 
+bool http_coding_is(struct str value, const char *coding)
+{
+	return equals_ignoring_case(value, str_from(coding));
+}
+
 struct str http_query_value(struct str query, const char *name)
 {
 	while (query.len > 0) {

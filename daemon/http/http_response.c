@@ -91,7 +91,13 @@ static bool append_status_line(struct buf *out, int status)
 static bool append_content_lines(
 	struct buf *out, const struct http_response *response, size_t body_len)
 {
-	return append_line(out, STR("Content-Type: "), str_or_none(response->content_type)) &&
+	if (!append_line(out, STR("Content-Type: "), str_or_none(response->content_type))) {
+		return false;
+	}
+	if (response->is_chunked) {
+		return append_line(out, STR("Transfer-Encoding: "), STR("chunked"));
+	}
+	return response->ends_with_close ||
 		append_number_line(out, STR("Content-Length: "), body_len);
 }
 
@@ -127,6 +133,17 @@ bool http_response_render(struct buf *out, const struct http_response *response,
 
 	if (append_head(out, response, body_len) &&
 		(!sends_body || buf_append(out, body.data, body_len))) {
+		return true;
+	}
+	out->len = len_before;
+	return false;
+}
+
+bool http_response_chunk(struct buf *out, struct str bytes)
+{
+	size_t len_before = out->len;
+	if (buf_printf(out, "%zx\r\n", bytes.len) && buf_append_str(out, bytes) &&
+		buf_append_str(out, STR("\r\n"))) {
 		return true;
 	}
 	out->len = len_before;

@@ -145,9 +145,9 @@ void listener_socket_close(struct listener_socket *listening)
 	listening->fd = -1;
 }
 
-static void rest(struct listener *listener, long ms)
+void listener_rest(struct listener *listener, int ms)
 {
-	const struct timeval delay = {.tv_usec = ms * 1000};
+	const struct timeval delay = {.tv_usec = ms * 1000L};
 
 	evconnlistener_disable(listener->acceptor);
 	if (event_add(listener->resume_timer, &delay) != 0) {
@@ -186,7 +186,7 @@ static void accepted(struct evconnlistener *acceptor, evutil_socket_t fd, struct
 
 	(void)acceptor;
 	memcpy(&peer, address, (size_t)len < sizeof(peer) ? (size_t)len : sizeof(peer));
-	rest(listener, 0);
+	listener_rest(listener, 0);
 	note_success(listener);
 	listener->on_accept(listener->ctx, fd, &peer);
 }
@@ -197,7 +197,7 @@ static void accept_failed(struct evconnlistener *acceptor, void *arg)
 	int fault = errno;
 
 	(void)acceptor;
-	rest(listener, REST_MS);
+	listener_rest(listener, REST_MS);
 	listener->failures++;
 	listener->failed_at = clock_monotonic_ms();
 	if (!listener->is_failing) {
@@ -258,7 +258,7 @@ void listener_resume(struct listener *listener)
 		return;
 	}
 	listener->is_paused = false;
-	rest(listener, 0);
+	listener_rest(listener, 0);
 }
 
 uint64_t listener_failures(const struct listener *listener)

@@ -11,6 +11,7 @@ static const struct str status_texts[] = {
 	[RECEIPT_DUPLICATE] = {"duplicate", 9},
 	[RECEIPT_RETRACTED] = {"retracted", 9},
 	[RECEIPT_ERASED] = {"erased", 6},
+	[RECEIPT_VALID] = {"valid", 5},
 };
 
 /* name holds all that stands before the value, its opening quote included. */
@@ -56,22 +57,33 @@ static bool append_areas(struct buf *out, struct str_list areas)
 	return true;
 }
 
-bool receipt_render(struct buf *out, const struct receipt *receipt)
+static bool append_id(struct buf *out, const struct receipt *receipt)
 {
 	char id[UUID_TEXT_SIZE];
-	char received_at[CLOCK_RFC3339_SIZE];
 	uuid_format(&receipt->id, id);
+	return append_text(out, STR("\",\"id\":\""), (struct str){id, UUID_TEXT_SIZE - 1});
+}
+
+static bool append_received_at(struct buf *out, const struct receipt *receipt)
+{
+	char received_at[CLOCK_RFC3339_SIZE];
 	clock_format_rfc3339(receipt->received_at_us, received_at);
+	return append_text(out, STR(",\"received_at\":\""),
+		       (struct str){received_at, CLOCK_RFC3339_SIZE - 1}) &&
+		buf_append_str(out, STR("\""));
+}
+
+bool receipt_render(struct buf *out, const struct receipt *receipt)
+{
+	bool is_stored = receipt->status != RECEIPT_VALID;
 	return append_text(out, STR("{\"status\":\""), status_texts[receipt->status]) &&
-		append_text(out, STR("\",\"id\":\""), (struct str){id, UUID_TEXT_SIZE - 1}) &&
+		(!is_stored || append_id(out, receipt)) &&
 		append_text(out, STR("\",\"partner\":\""), receipt->partner) &&
 		append_text(out, STR("\",\"report_id\":\""), receipt->report_id) &&
 		buf_append_str(out, STR("\",\"revision\":")) &&
 		append_decimal(out, receipt->revision) &&
-		append_text(out, STR(",\"received_at\":\""),
-			(struct str){received_at, CLOCK_RFC3339_SIZE - 1}) &&
-		buf_append_str(out, STR("\",\"sha256\":\"")) &&
-		append_sha256(out, receipt->sha256) &&
+		(!is_stored || append_received_at(out, receipt)) &&
+		buf_append_str(out, STR(",\"sha256\":\"")) && append_sha256(out, receipt->sha256) &&
 		append_text(out, STR("\",\"taxonomy\":\""), receipt->taxonomy) &&
 		append_text(out, STR("\",\"category\":\""), receipt->category) &&
 		buf_append_str(out, STR("\",\"action_areas\":[")) &&

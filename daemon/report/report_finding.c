@@ -36,6 +36,12 @@ const char *report_code_text(enum report_code code)
 	return code_texts[code];
 }
 
+const char *report_code_sentence(enum report_code code)
+{
+	ENSURE((unsigned)code < REPORT_CODE_COUNT);
+	return code_sentences[code];
+}
+
 static int compare_paths(const struct report_draft *a, const struct report_draft *b)
 {
 	unsigned depth = a->depth < b->depth ? a->depth : b->depth;
@@ -355,6 +361,9 @@ void report_findings_finish(struct report_findings *findings, const struct taxon
 			.allowed = make_allowed(findings, draft, taxonomy),
 			.did_you_mean = make_suggestion(draft, taxonomy),
 		};
+		if (draft->allowed.count == 0 && items[count - 1].allowed.count > 0) {
+			items[count - 1].vocabulary = draft->field->vocabulary;
+		}
 	}
 	*items_out = items;
 	*count_out = count;
@@ -381,7 +390,7 @@ static bool append_allowed(struct buf *out, struct str_list allowed)
 	return buf_append_str(out, STR("]"));
 }
 
-static bool append_finding(struct buf *out, const struct report_finding *finding)
+bool report_finding_render(struct buf *out, const struct report_finding *finding)
 {
 	return append_member(out, STR("{\"pointer\":\""), finding->pointer) &&
 		append_member(
@@ -402,7 +411,7 @@ bool report_findings_render(struct buf *out, const struct report_finding *findin
 	}
 	for (size_t i = 0; i < count; i++) {
 		if ((i > 0 && !buf_append_str(out, STR(","))) ||
-			!append_finding(out, &findings[i])) {
+			!report_finding_render(out, &findings[i])) {
 			return false;
 		}
 	}

@@ -57,3 +57,5 @@ struct report_draft *report_findings_add(
 /* In document order, each pointer and code once. */
 void report_findings_finish(struct report_findings *findings, const struct taxonomy *taxonomy,
 	const struct report_finding **items_out, size_t *count_out);
+/* One finding as a JSON object. */
+MUST_CHECK bool report_finding_render(struct buf *out, const struct report_finding *finding);

@@ -3,6 +3,13 @@
  * One pass over the bytes counts nesting and values before jansson may build anything: a hostile
  * megabyte would otherwise cost 45 times its size.
  *
+ * jansson reads byte by byte, about 80 instructions each, and looks every member up before it adds
+ * it. So the same pass takes long values out of the text: a string of nothing but printable ASCII
+ * is valid as it stands, and jansson gets a stand-in of five bytes for it, which is replaced in the
+ * tree; of white space it gets one byte a run. And members are counted: a tree that holds fewer
+ * than the text has one twice. Whatever is odd about a body is left to jansson's own reading of the
+ * whole text, so that verdict and place are its.
+ *
  * jansson's allocator is one for the whole process. It takes from the arena that the calling thread
  * has set for the length of one parse, and from malloc where none is set (the taxonomy). Nothing is
  * freed while an arena is set, and no tree made in an arena is ever released.
@@ -77,6 +84,16 @@ static size_t plain_prefix(const char *data, size_t len)
 	return at;
 }
 
+static bool is_plain(const char *data, size_t len)
+{
+	for (size_t at = plain_prefix(data, len); at < len; at++) {
+		if (data[at] < 0x20 || data[at] == '"' || data[at] == '\\') {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* From behind the opening quote to behind the closing one. */
 static size_t skip_string(struct str body, size_t at)
 {
@@ -113,10 +130,23 @@ static bool may_be_lost(struct str token)
 		memchr(token.data, 'E', token.len) != NULL;
 }
 
+struct long_string {
+	uint32_t start; /* offset in the body, behind the opening quote */
+	uint32_t len;
+};
+
 struct scan {
 	int depth;
 	int values;
+	size_t members;
 	bool has_lost_number; /* one that the parser would not keep */
+	/* The text with stand-ins for long strings; text is NULL while there is none. */
+	struct arena *arena; /* NULL: none are put in */
+	char *text;
+	size_t text_len;
+	size_t copied; /* how much of the body the text has or stands for */
+	struct long_string *strings;
+	size_t string_count;
 };
 
 static size_t scan_number(struct str body, size_t at, struct scan *scan)
@@ -126,6 +156,106 @@ static size_t scan_number(struct str body, size_t at, struct scan *scan)
 		scan->has_lost_number = true;
 	}
 	return at + token.len;
+}
+
+/* ---- Stand-ins for long strings: the mark, and the string's number in digits of five bits. ----
+ */
+
+#define STAND_IN_MARK '\x7f'
+#define STAND_IN_DIGITS 4
+#define STAND_INS_MAX ((size_t)1 << (5 * STAND_IN_DIGITS))
+/* Of shorter strings too little would be saved. */
+#define LONG_STRING_BYTES 12
+#define SPACE_RUN_BYTES 4
+
+/* True when a string of the body could begin with the mark, as sent or by escape. */
+static bool has_mark(struct str body)
+{
+	static const char escape[] = "\\u007";
+	return memchr(body.data, STAND_IN_MARK, body.len) != NULL ||
+		(memchr(body.data, escape[0], body.len) != NULL &&
+			memmem(body.data, body.len, escape, sizeof(escape) - 1) != NULL);
+}
+
+static void copy_up_to(struct str body, size_t end, struct scan *scan)
+{
+	memcpy(scan->text + scan->text_len, body.data + scan->copied, end - scan->copied);
+	scan->text_len += end - scan->copied;
+	scan->copied = end;
+}
+
+/* From now on nothing is taken out of the text where there is no room for it. */
+static bool can_shorten(struct str body, struct scan *scan)
+{
+	if (scan->arena != NULL && scan->text == NULL) {
+		size_t most = body.len / (LONG_STRING_BYTES + 2) + 1;
+		scan->text = arena_alloc(scan->arena, body.len);
+		scan->strings = arena_alloc(scan->arena, most * sizeof(*scan->strings));
+		if (scan->text == NULL || scan->strings == NULL) {
+			scan->text = NULL;
+			scan->arena = NULL;
+		}
+	}
+	return scan->arena != NULL;
+}
+
+static void put_stand_in(struct str body, size_t start, size_t end, struct scan *scan)
+{
+	if (scan->string_count == STAND_INS_MAX || !can_shorten(body, scan)) {
+		return;
+	}
+	copy_up_to(body, start, scan);
+	char *at = scan->text + scan->text_len;
+	*at++ = STAND_IN_MARK;
+	for (int digit = 0; digit < STAND_IN_DIGITS; digit++) {
+		*at++ = (char)('0' + ((scan->string_count >> (5 * digit)) & 31));
+	}
+	scan->text_len += 1 + STAND_IN_DIGITS;
+	scan->copied = end;
+	scan->strings[scan->string_count++] =
+		(struct long_string){(uint32_t)start, (uint32_t)(end - start)};
+}
+
+/* NULL where the string is none. */
+static const struct long_string *stood_for(const struct scan *scan, const char *value)
+{
+	size_t number = 0;
+	if (scan->string_count == 0 || value[0] != STAND_IN_MARK) {
+		return NULL;
+	}
+	for (int digit = 0; digit < STAND_IN_DIGITS; digit++) {
+		number |= (size_t)(value[1 + digit] - '0') << (5 * digit);
+	}
+	ENSURE(number < scan->string_count);
+	return &scan->strings[number];
+}
+
+/* From behind the opening quote of a string to behind the closing one. */
+static size_t scan_string(struct str body, size_t start, struct scan *scan)
+{
+	size_t after = skip_string(body, start);
+	size_t len = after - start - 1;
+	if (scan->arena == NULL || after == body.len || len < LONG_STRING_BYTES ||
+		!is_plain(body.data + start, len)) {
+		return after;
+	}
+	size_t next = skip_space(body, after);
+	bool is_name = next < body.len && body.data[next] == ':';
+	if (!is_name) {
+		put_stand_in(body, start, after - 1, scan);
+	}
+	return after;
+}
+
+/* Of a run of white space the first one stays. */
+static size_t scan_space(struct str body, size_t start, struct scan *scan)
+{
+	size_t after = skip_space(body, start);
+	if (after - start >= SPACE_RUN_BYTES && can_shorten(body, scan)) {
+		copy_up_to(body, start, scan);
+		scan->copied = after;
+	}
+	return after;
 }
 
 /* Leaves everything but the limits to the parser. NULL, or what is wrong. */
@@ -138,7 +268,16 @@ static const char *scan_body(
 	while (at < body.len) {
 		switch (body.data[at++]) {
 		case '"':
-			at = skip_string(body, at);
+			at = scan_string(body, at, scan);
+			break;
+		case ':':
+			scan->members++;
+			break;
+		case ' ':
+		case '\n':
+		case '\r':
+		case '\t':
+			at = scan_space(body, at, scan);
 			break;
 		case '{':
 		case '[':
@@ -204,7 +343,51 @@ static const char *expected(const json_error_t *error)
 	}
 }
 
-static json_t *load(struct arena *arena, struct str text, json_error_t *error)
+/* Puts the strings back that were stood for; the sum of members in all objects. */
+static size_t complete(json_t *value, struct str body, const struct scan *scan)
+{
+	size_t members = 0;
+	const struct long_string *string;
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		members = json_object_size(value);
+		for (void *at = json_object_iter(value); at != NULL;
+			at = json_object_iter_next(value, at)) {
+			members += complete(json_object_iter_value(at), body, scan);
+		}
+		return members;
+	case JSON_ARRAY:
+		for (size_t i = 0; i < json_array_size(value); i++) {
+			members += complete(json_array_get(value, i), body, scan);
+		}
+		return members;
+	case JSON_STRING:
+		string = stood_for(scan, json_string_value(value));
+		if (string != NULL) {
+			json_string_setn_nocheck(value, body.data + string->start, string->len);
+		}
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static json_t *load_whole(struct str text, json_error_t *error)
+{
+	return json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, error);
+}
+
+/* NULL for whatever is not as in an ordinary report: nothing is said of it. */
+static json_t *load_short(struct str text, struct str body, const struct scan *scan)
+{
+	json_error_t error;
+	json_t *tree = json_loadb(text.data, text.len, 0, &error);
+	return tree != NULL && complete(tree, body, scan) == scan->members ? tree : NULL;
+}
+
+/* scan NULL: the text is read as it is. */
+static json_t *load(struct arena *arena, struct str text, struct str body, const struct scan *scan,
+	json_error_t *error)
 {
 	if (setjmp(parse_exit) != 0) {
 		parse_arena = NULL;
@@ -212,7 +395,7 @@ static json_t *load(struct arena *arena, struct str text, json_error_t *error)
 		return NULL;
 	}
 	parse_arena = arena;
-	json_t *tree = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, error);
+	json_t *tree = scan != NULL ? load_short(text, body, scan) : load_whole(text, error);
 	parse_arena = NULL;
 	return tree;
 }
@@ -222,6 +405,7 @@ static struct str copy_with_numbers_replaced(struct arena *arena, struct str bod
 {
 	char *copy = arena_alloc(arena, body.len);
 	if (copy == NULL) {
+		parse_is_out_of_memory = true;
 		return (struct str){0};
 	}
 	memcpy(copy, body.data, body.len);
@@ -230,8 +414,15 @@ static struct str copy_with_numbers_replaced(struct arena *arena, struct str bod
 }
 
 /* The parser takes arrays and objects only: any other value is read as the one element of one. */
-static json_t *load_scalar(struct arena *arena, struct str text, json_error_t *error)
+static json_t *load_scalar(
+	struct arena *arena, struct str text, bool has_lost_number, json_error_t *error)
 {
+	if (has_lost_number) {
+		text = copy_with_numbers_replaced(arena, text);
+		if (text.data == NULL) {
+			return NULL;
+		}
+	}
 	char *wrapped = arena_alloc(arena, text.len + 2);
 	if (wrapped == NULL) {
 		parse_is_out_of_memory = true;
@@ -240,50 +431,75 @@ static json_t *load_scalar(struct arena *arena, struct str text, json_error_t *e
 	wrapped[0] = '[';
 	memcpy(wrapped + 1, text.data, text.len);
 	wrapped[text.len + 1] = ']';
-	json_t *array = load(arena, (struct str){wrapped, text.len + 2}, error);
+	struct str whole = {wrapped, text.len + 2};
+	json_t *array = load(arena, whole, whole, NULL, error);
 	if (array == NULL || json_array_size(array) != 1) {
 		return NULL;
 	}
 	return json_array_get(array, 0);
 }
 
+static json_t *load_container(
+	struct arena *arena, struct str body, struct scan *scan, json_error_t *error)
+{
+	struct str text = body;
+	if (scan->text != NULL) {
+		copy_up_to(body, body.len, scan);
+		text = (struct str){scan->text, scan->text_len};
+		if (scan->has_lost_number) {
+			replace_numbers(scan->text, scan->text_len);
+		}
+	} else if (scan->has_lost_number) {
+		text = copy_with_numbers_replaced(arena, body);
+	}
+	json_t *tree = text.data != NULL ? load(arena, text, body, scan, error) : NULL;
+	if (tree != NULL || parse_is_out_of_memory) {
+		return tree;
+	}
+	if (scan->has_lost_number) {
+		body = copy_with_numbers_replaced(arena, body);
+	}
+	return body.data != NULL ? load(arena, body, body, NULL, error) : NULL;
+}
+
+static enum report_json_verdict refuse(char *detail_out, size_t detail_size, const char *detail)
+{
+	snprintf(detail_out, detail_size, "%s", detail);
+	return REPORT_JSON_BROKEN;
+}
+
 enum report_json_verdict report_json_parse(struct arena *arena, struct str body,
 	const struct report_json_limits *limits, json_t **tree_out, char *detail_out,
 	size_t detail_size)
 {
-	struct scan scan = {0};
+	size_t start = skip_space(body, 0);
+	bool is_container =
+		start < body.len && (body.data[start] == '{' || body.data[start] == '[');
+	struct scan scan = {.arena = is_container && !has_mark(body) ? arena : NULL};
 	json_error_t error = {.position = 0};
 	parse_is_out_of_memory = false;
 	const char *fault = scan_body(body, limits, &scan);
 	if (fault != NULL) {
-		snprintf(detail_out, detail_size, "%s", fault);
-		return REPORT_JSON_BROKEN;
+		return refuse(detail_out, detail_size, fault);
 	}
-	if (scan.has_lost_number) {
-		body = copy_with_numbers_replaced(arena, body);
-		if (body.data == NULL) {
-			return REPORT_JSON_NO_MEMORY;
-		}
-	}
-	size_t start = skip_space(body, 0);
 	if (start == body.len) {
-		snprintf(detail_out, detail_size, "the text is empty");
-		return REPORT_JSON_BROKEN;
+		return refuse(detail_out, detail_size, "the text is empty");
 	}
-	bool is_container = body.data[start] == '{' || body.data[start] == '[';
-	*tree_out = is_container ? load(arena, body, &error) : load_scalar(arena, body, &error);
+	if (is_container) {
+		*tree_out = load_container(arena, body, &scan, &error);
+	} else {
+		*tree_out = load_scalar(arena, body, scan.has_lost_number, &error);
+	}
 	if (*tree_out != NULL) {
 		return REPORT_JSON_PARSED;
 	}
 	if (parse_is_out_of_memory) {
 		return REPORT_JSON_NO_MEMORY;
 	}
-	if (is_container) {
-		snprintf(detail_out, detail_size, "%s, near byte %d", expected(&error),
-			error.position);
-	} else {
-		snprintf(detail_out, detail_size, "JSON is expected");
+	if (!is_container) {
+		return refuse(detail_out, detail_size, "JSON is expected");
 	}
+	snprintf(detail_out, detail_size, "%s, near byte %d", expected(&error), error.position);
 	return REPORT_JSON_BROKEN;
 }
 

@@ -13,9 +13,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/http_response.h"
+#include "intake_batch_int.h"
 #include "intake_int.h"
 #include "net/address.h"
 #include "net/peer_gate.h"
+#include "reply_int.h"
 #include "worker_int.h"
 
 #include <errno.h>
@@ -32,13 +34,12 @@
 #define LINGER_MS 1000
 #define ANSWER_NOT_TAKEN "the peer did not take its answer"
 
-enum step { STEP_MORE, STEP_WAIT, STEP_CLOSE };
-
 static const enum connection_phase phases[CONN_STATE_COUNT] = {
 	[CONN_HANDSHAKE] = PHASE_HANDSHAKE,
 	[CONN_IDLE] = PHASE_IDLE,
 	[CONN_HEAD] = PHASE_REQUEST,
 	[CONN_BODY] = PHASE_REQUEST,
+	[CONN_BATCH] = PHASE_REQUEST,
 	[CONN_WAIT] = PHASE_COMMIT,
 	[CONN_ANSWER] = PHASE_ANSWER,
 	[CONN_LINGER] = PHASE_ANSWER,
@@ -91,8 +92,8 @@ int64_t conn_timeout_ms(const struct conf *conf, enum conn_state state)
 	}
 }
 
-/* Watches for what is needed, and asks the kernel only when that changes. */
-static void watch(struct conn *conn, short mask)
+/* Asks the kernel only when it changes. */
+void conn_watch(struct conn *conn, short mask)
 {
 	if (mask == conn->io_mask) {
 		return;
@@ -114,11 +115,11 @@ static void watch(struct conn *conn, short mask)
 
 static enum step wait_for(struct conn *conn, enum stream_result result)
 {
-	watch(conn, result == STREAM_WANT_WRITE ? EV_WRITE : EV_READ);
+	conn_watch(conn, result == STREAM_WANT_WRITE ? EV_WRITE : EV_READ);
 	return STEP_WAIT;
 }
 
-static enum step close_because(struct conn *conn, const char *reason)
+enum step conn_close_because(struct conn *conn, const char *reason)
 {
 	if (conn->close_reason == NULL) {
 		conn->close_reason = reason;
@@ -128,12 +129,13 @@ static enum step close_because(struct conn *conn, const char *reason)
 
 /* --- input --- */
 
-/* Counts the input buffer's memory in the worker's pool. */
+/* Counts in the worker's pool what the connection holds of requests. */
 static void charge_input(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
-	worker->input_bytes += conn->in.cap - conn->in_charged;
-	conn->in_charged = conn->in.cap;
+	size_t held = conn->in.cap + (conn->batch != NULL ? intake_batch_bytes(conn->batch) : 0);
+	worker->input_bytes += held - conn->in_charged;
+	conn->in_charged = held;
 	metric_set(&worker->metrics.input_bytes, worker->input_bytes);
 }
 
@@ -168,6 +170,15 @@ static enum stream_result read_input(struct conn *conn)
 	return result;
 }
 
+bool conn_read(struct conn *conn, size_t room, enum stream_result *result_out)
+{
+	if (!reserve_input(conn, room)) {
+		return false;
+	}
+	*result_out = read_input(conn);
+	return true;
+}
+
 /* Bytes that a request and what is pipelined behind it may take. */
 static size_t input_max(const struct conf *conf)
 {
@@ -183,6 +194,9 @@ static void start_request(struct conn *conn)
 	http_request_init(&conn->request);
 	conn->body_len = 0;
 	conn->body_start = 0;
+	conn->body_used = 0;
+	conn->is_ndjson = false;
+	conn->is_gzip = false;
 	conn->request_end = 0;
 	conn->continued = false;
 	conn->body_is_ended = false;
@@ -311,6 +325,8 @@ void conn_verify_again(struct conn *conn)
 	conn->is_revoked = true;
 	if (conn->state == CONN_IDLE || conn->state == CONN_HEAD) {
 		conn_close(conn, reason_to_part(conn));
+	} else if (conn->state == CONN_BATCH) {
+		conn_drive(conn);
 	}
 }
 
@@ -322,13 +338,13 @@ static enum step step_handshake(struct conn *conn)
 	}
 	if (result != STREAM_DONE) {
 		log_handshake_failure(conn, conn->stream.failure);
-		return close_because(conn, "handshake failed");
+		return conn_close_because(conn, "handshake failed");
 	}
 	X509 *certificate = SSL_get0_peer_certificate(conn->stream.ssl);
 	if (certificate == NULL || !peer_from_certificate(&conn->peer, certificate) ||
 		!is_still_good(conn)) {
 		log_handshake_failure(conn, HANDSHAKE_FAILURE_OTHER);
-		return close_because(conn, "no identity in the certificate");
+		return conn_close_because(conn, "no identity in the certificate");
 	}
 	leave_gate(conn);
 	metric_add(&conn->worker->metrics.handshakes, 1);
@@ -346,9 +362,9 @@ static enum step step_handshake(struct conn *conn)
 static enum step on_read_end(struct conn *conn, enum stream_result result)
 {
 	if (result == STREAM_EOF) {
-		return close_because(conn, "closed by the peer");
+		return conn_close_because(conn, "closed by the peer");
 	}
-	return close_because(conn, result == STREAM_CUT ? "cut by the peer" : "TLS failed");
+	return conn_close_because(conn, result == STREAM_CUT ? "cut by the peer" : "TLS failed");
 }
 
 /* What is left of the request stays unread, so nothing can follow it. */
@@ -358,17 +374,17 @@ static enum step refuse_for_memory(struct conn *conn)
 		start_request(conn);
 	}
 	conn->request.keeps_alive = false;
-	intake_refuse(conn, REJECT_UNAVAILABLE, "not enough memory for requests at the moment");
+	reply_refuse(conn, REJECT_UNAVAILABLE, "not enough memory for requests at the moment");
 	return STEP_MORE;
 }
 
 /* Reads more; STEP_MORE when something came. */
 static enum step fill_input(struct conn *conn, size_t room)
 {
-	if (!reserve_input(conn, room)) {
+	enum stream_result result;
+	if (!conn_read(conn, room, &result)) {
 		return refuse_for_memory(conn);
 	}
-	enum stream_result result = read_input(conn);
 	if (result == STREAM_DONE) {
 		return STEP_MORE;
 	}
@@ -382,17 +398,35 @@ static enum step step_idle(struct conn *conn)
 {
 	const char *reason = reason_to_part(conn);
 	if (conn->is_revoked) {
-		return close_because(conn, reason);
+		return conn_close_because(conn, reason);
 	}
 	enum step step = fill_input(conn, INPUT_FIRST_BYTES);
 	if (step == STEP_WAIT) {
 		release_input(conn);
-		return reason != NULL ? close_because(conn, reason) : STEP_WAIT;
+		return reason != NULL ? conn_close_because(conn, reason) : STEP_WAIT;
 	}
 	if (step == STEP_MORE && conn->state == CONN_IDLE) {
 		start_request(conn);
 	}
 	return step;
+}
+
+static void start_batch(struct conn *conn)
+{
+	conn->batch = intake_batch_new(conn);
+	if (conn->batch == NULL) {
+		conn->request.keeps_alive = false;
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
+		return;
+	}
+	/* Lines are dropped from the front as they are taken; so is the head. */
+	buf_consume(&conn->in, conn->body_start);
+	conn->body_start = 0;
+	conn->request_end = 0;
+	conn->willing_ms = 0;
+	conn->willing_since_ms = 0;
+	conn->held_up_since_ms = 0;
+	set_state(conn, CONN_BATCH);
 }
 
 static void finish_head(struct conn *conn)
@@ -403,6 +437,10 @@ static void finish_head(struct conn *conn)
 		return;
 	}
 	http_chunked_init(&conn->chunked);
+	if (conn->is_ndjson) {
+		start_batch(conn);
+		return;
+	}
 	set_state(conn, CONN_BODY);
 	conn->since_ms = conn->request_at_ms;
 }
@@ -418,14 +456,14 @@ static enum step step_head(struct conn *conn)
 		return fill_input(conn, room);
 	}
 	if (parsed == HTTP_BAD) {
-		intake_refuse_framing(conn, conn->request.fault, conn->request.detail);
+		reply_refuse_framing(conn, conn->request.fault, conn->request.detail);
 		return STEP_MORE;
 	}
 	finish_head(conn);
 	return STEP_MORE;
 }
 
-/* Decodes what has arrived of a chunked body, in place; false when the body was refused. */
+/* In place: the gaps that the chunks' framing left are closed. */
 static bool decode_chunks(struct conn *conn)
 {
 	size_t raw_start = conn->body_start + conn->body_len;
@@ -434,31 +472,47 @@ static bool decode_chunks(struct conn *conn)
 	enum http_parse parsed = http_chunked_decode(&conn->chunked, conn->in.data + raw_start,
 		conn->in.len - raw_start, conn->in.data + raw_start, &decoded, &used);
 	conn->body_len += decoded;
-	if (parsed == HTTP_BAD) {
-		intake_refuse_framing(conn, HTTP_FAULT_FRAMING, conn->chunked.detail);
-		return false;
-	}
-	if (conn->chunked.content + conn->chunked.chunk_left > intake_body_limit(conn)) {
-		intake_refuse(conn, REJECT_BODY_TOO_LARGE, NULL);
-		return false;
-	}
-	/* Close the gap that the chunks' framing left: what follows is raw, or the next request. */
+	/* What follows is raw, or the next request. */
 	size_t rest = conn->in.len - raw_start - used;
 	memmove(conn->in.data + raw_start + decoded, conn->in.data + raw_start + used, rest);
 	conn->in.len = raw_start + decoded + rest;
 	conn->body_is_ended = parsed == HTTP_DONE;
-	return true;
+	return parsed != HTTP_BAD;
 }
 
 static void measure_body(struct conn *conn)
 {
 	size_t arrived = conn->in.len - conn->body_start;
-	uint64_t wanted = conn->request.content_length;
+	uint64_t wanted = conn->request.content_length - conn->body_used;
 	conn->body_len = arrived < wanted ? arrived : (size_t)wanted;
 	conn->body_is_ended = conn->body_len == wanted;
 }
 
-static bool send_continue(struct conn *conn)
+bool conn_decode_body(struct conn *conn)
+{
+	if (conn->request.is_chunked) {
+		return conn->body_is_ended || decode_chunks(conn);
+	}
+	measure_body(conn);
+	return true;
+}
+
+void conn_consume_body(struct conn *conn, size_t len)
+{
+	ENSURE(conn->body_start == 0 && len <= conn->body_len);
+	buf_consume(&conn->in, len);
+	conn->body_len -= len;
+	conn->body_used += len;
+}
+
+/* Bytes of the body that have come or were announced; false when that is too much. */
+static bool is_within_limit(const struct conn *conn)
+{
+	return !conn->request.is_chunked ||
+		conn->chunked.content + conn->chunked.chunk_left <= intake_body_limit(conn);
+}
+
+bool conn_send_continue(struct conn *conn)
 {
 	if (!conn->request.expects_continue || conn->continued || conn->body_len > 0) {
 		return true;
@@ -476,20 +530,21 @@ static bool send_continue(struct conn *conn)
 
 static enum step step_body(struct conn *conn)
 {
-	if (conn->request.is_chunked) {
-		if (!decode_chunks(conn)) {
-			return STEP_MORE;
-		}
-	} else {
-		measure_body(conn);
+	if (!conn_decode_body(conn)) {
+		reply_refuse_framing(conn, HTTP_FAULT_FRAMING, conn->chunked.detail);
+		return STEP_MORE;
+	}
+	if (!is_within_limit(conn)) {
+		reply_refuse(conn, REJECT_BODY_TOO_LARGE, NULL);
+		return STEP_MORE;
 	}
 	if (conn->body_is_ended) {
 		conn->request_end = conn->body_start + conn->body_len;
 		intake_request(conn);
 		return STEP_MORE;
 	}
-	if (!send_continue(conn)) {
-		return close_because(conn, "cannot send 100 Continue");
+	if (!conn_send_continue(conn)) {
+		return conn_close_because(conn, "cannot send 100 Continue");
 	}
 	size_t room = conn->in.cap - conn->in.len;
 	if (room == 0) {
@@ -507,6 +562,7 @@ static enum step step_body(struct conn *conn)
 
 void conn_answer_ready(struct conn *conn)
 {
+	intake_batch_free(&conn->batch);
 	conn->question = QUESTION_NONE;
 	set_state(conn, CONN_ANSWER);
 }
@@ -541,7 +597,7 @@ static enum step start_linger(struct conn *conn)
 	tls_stream_shutdown(&conn->stream);
 	if (conn->body_is_ended && conn->request_end == conn->in.len &&
 		!tls_stream_has_pending(&conn->stream)) {
-		return close_because(conn, "answered");
+		return conn_close_because(conn, "answered");
 	}
 	/* Closing with input unread would reset the connection and could destroy the answer. */
 	release_input(conn);
@@ -565,10 +621,23 @@ static enum step step_answer(struct conn *conn)
 		}
 		if (result != STREAM_DONE) {
 			metric_add(&conn->worker->metrics.answers_dropped, 1);
-			return close_because(conn, ANSWER_NOT_TAKEN);
+			return conn_close_because(conn, ANSWER_NOT_TAKEN);
 		}
 	}
 	conn->requests++;
+	return conn->closes ? start_linger(conn) : next_request(conn);
+}
+
+enum step conn_end_batch(struct conn *conn, bool is_broken)
+{
+	intake_batch_free(&conn->batch);
+	charge_input(conn);
+	if (is_broken) {
+		metric_add(&conn->worker->metrics.answers_dropped, 1);
+		return conn_close_because(conn, "the batch could not be finished");
+	}
+	conn->requests++;
+	conn->request_end = conn->body_len;
 	return conn->closes ? start_linger(conn) : next_request(conn);
 }
 
@@ -581,7 +650,7 @@ static enum step step_linger(struct conn *conn)
 			break;
 		}
 		if (n <= 0) {
-			return close_because(conn, "answered");
+			return conn_close_because(conn, "answered");
 		}
 	}
 	return wait_for(conn, STREAM_WANT_READ);
@@ -590,7 +659,7 @@ static enum step step_linger(struct conn *conn)
 /* --- the loop --- */
 
 /* Others first. The socket may not become readable again for what was taken from it already. */
-static void give_way(struct conn *conn)
+void conn_wake(struct conn *conn)
 {
 	list_remove(&conn->turn_link);
 	list_append(&conn->worker->next_turn, &conn->turn_link);
@@ -604,6 +673,7 @@ void conn_drive(struct conn *conn)
 		[CONN_IDLE] = step_idle,
 		[CONN_HEAD] = step_head,
 		[CONN_BODY] = step_body,
+		[CONN_BATCH] = conn_step_batch,
 		[CONN_WAIT] = step_wait,
 		[CONN_ANSWER] = step_answer,
 		[CONN_LINGER] = step_linger,
@@ -618,7 +688,7 @@ void conn_drive(struct conn *conn)
 			return;
 		}
 		if (turn >= TURN_STEPS && conn->state != CONN_WAIT && conn->state != CONN_ANSWER) {
-			give_way(conn);
+			conn_wake(conn);
 			return;
 		}
 	}
@@ -628,7 +698,7 @@ void conn_go_on(struct conn *conn)
 {
 	if (conn->state == CONN_WAIT) {
 		/* It pipelines, or is gone: looked at when it was answered. */
-		watch(conn, 0);
+		conn_watch(conn, 0);
 	} else if (conn->state != CONN_CLOSED) {
 		conn_drive(conn);
 	}
@@ -652,7 +722,7 @@ void conn_deadline_passed(struct conn *conn)
 		break;
 	case CONN_HEAD:
 	case CONN_BODY:
-		intake_refuse(conn, REJECT_TIMEOUT, NULL);
+		reply_refuse(conn, REJECT_TIMEOUT, NULL);
 		conn_drive(conn);
 		break;
 	case CONN_ANSWER:
@@ -682,6 +752,7 @@ static void init_conn(struct conn *conn, struct worker *worker, const struct soc
 	};
 	list_init(&conn->link);
 	list_init(&conn->turn_link);
+	list_init(&conn->room_link);
 	memcpy(&conn->address, peer, sizeof(conn->address));
 	buf_init(&conn->in, input_max(worker_conf(worker)));
 	buf_init(&conn->out, (size_t)64 << 20);
@@ -711,13 +782,14 @@ void conn_open(struct worker *worker, int fd, const struct sockaddr_storage *pee
 	init_conn(conn, worker, peer);
 	conn->is_at_gate = true;
 	worker->connection_count++;
+	atomic_fetch_add_explicit(&worker->shared->connections, 1, memory_order_relaxed);
 	set_state(conn, CONN_HANDSHAKE);
 	if (!tls_stream_init(&conn->stream, fd, worker->generation->tls)) {
 		conn_close(conn, "no memory");
 		return;
 	}
 	/* The client speaks first. */
-	watch(conn, EV_READ);
+	conn_watch(conn, EV_READ);
 }
 
 void conn_close(struct conn *conn, const char *reason)
@@ -731,6 +803,8 @@ void conn_close(struct conn *conn, const char *reason)
 		conn->io_mask = 0;
 	}
 	list_remove(&conn->turn_link);
+	list_remove(&conn->room_link);
+	intake_batch_free(&conn->batch);
 	leave_gate(conn);
 	uncount_partner(conn);
 	tls_stream_shutdown(&conn->stream);
@@ -742,6 +816,7 @@ void conn_close(struct conn *conn, const char *reason)
 		(unsigned long long)conn->requests, (long long)(now() - conn->opened_at_ms));
 	set_state(conn, CONN_CLOSED);
 	conn->worker->connection_count--;
+	atomic_fetch_sub_explicit(&conn->worker->shared->connections, 1, memory_order_relaxed);
 	event_active(conn->worker->reap, EV_TIMEOUT, 0);
 }
 
@@ -762,17 +837,20 @@ void conn_close_all(struct worker *worker)
 	}
 }
 
-uint64_t conn_ticket(const struct conn *conn)
+uint64_t conn_ticket(const struct conn *conn, uint32_t name)
 {
-	return (uint64_t)conn->use << 32 | conn->slot;
+	ENSURE(conn->slot < 1U << TICKET_SLOT_BITS && name < 1U << TICKET_NAME_BITS);
+	return (uint64_t)conn->use << 32 | (uint64_t)conn->slot << TICKET_NAME_BITS | name;
 }
 
-struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket)
+struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket, uint32_t *name_out)
 {
-	uint32_t slot = (uint32_t)ticket;
+	uint32_t slot = (uint32_t)ticket >> TICKET_NAME_BITS;
 	ENSURE(slot < worker->table.slot_count);
 	struct conn *conn = conn_table_at(&worker->table, slot);
-	return conn->use == ticket >> 32 && conn->state == CONN_WAIT ? conn : NULL;
+	bool waits = conn->state == CONN_WAIT || conn->state == CONN_BATCH;
+	*name_out = (uint32_t)ticket & ((1U << TICKET_NAME_BITS) - 1);
+	return conn->use == ticket >> 32 && waits ? conn : NULL;
 }
 
 const char *conn_id(const struct conn *conn, char out[CONN_ID_SIZE])

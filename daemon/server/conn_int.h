@@ -4,10 +4,10 @@
  * pipelined behind it waits in the input buffer.
  *
  *	HANDSHAKE -> IDLE -> HEAD -> BODY -> WAIT -> ANSWER -> IDLE ...
- *	                                             ANSWER -> LINGER -> CLOSED
+ *	                     HEAD -> BATCH -> IDLE   ANSWER -> LINGER -> CLOSED
  *
  * A state is also the list the connection is in, so that passed timeouts are found without a
- *search.
+ * search.
  */
 #pragma once
 
@@ -33,6 +33,7 @@ enum conn_state {
 	CONN_IDLE,      /* no byte of a request yet */
 	CONN_HEAD,      /* part of a request's head */
 	CONN_BODY,      /* head accepted, body arriving */
+	CONN_BATCH,     /* lines arrive and results leave */
 	CONN_WAIT,      /* the store has it */
 	CONN_ANSWER,    /* bytes of the answer left to write */
 	CONN_LINGER, /* closed for writing; drops input, so that the peer can read our last answer
@@ -49,6 +50,15 @@ enum conn_question {
 	QUESTION_REPEAT   /* out holds the refusal that is sent unless it was stored before */
 };
 
+/* What a state's function says to the loop that calls it. */
+enum step { STEP_MORE, STEP_WAIT, STEP_CLOSE };
+
+struct intake_batch;
+
+/* A ticket has the use in its upper half, then the slot, then the name of a result. */
+#define TICKET_SLOT_BITS 20
+#define TICKET_NAME_BITS 12
+
 #define CONN_MAGIC 0x636f6e6eU /* "conn" */
 #define CONN_ID_SIZE 32
 
@@ -60,6 +70,7 @@ struct conn {
 	struct worker *worker;
 	struct list link;      /* in the list of its state, or of free slots */
 	struct list turn_link; /* among those that go on in the next loop turn */
+	struct list room_link; /* among those that wait for room in the store */
 	uint64_t number;       /* of the connection in this worker, for the log */
 	int64_t opened_at_ms;
 	int64_t since_ms; /* from when its state's timeout runs; in ANSWER from the last progress */
@@ -86,7 +97,8 @@ struct conn {
 	enum route route;
 	struct http_chunked chunked;
 	size_t body_start;  /* offset in in */
-	size_t body_len;    /* so far */
+	size_t body_len;    /* so far, decoded */
+	uint64_t body_used; /* bytes in front of body_start that were dropped already */
 	size_t request_end; /* offset of the first byte after the request, once whole */
 
 	struct buf out;
@@ -96,6 +108,12 @@ struct conn {
 	enum reject reject; /* what it refuses; REJECT_COUNT: it does not */
 	uint64_t requests;
 	const char *close_reason;
+	bool is_ndjson; /* the request is a batch */
+	bool is_gzip;
+	struct intake_batch *batch; /* in state BATCH */
+	int64_t willing_ms;         /* how long more of the body was wanted, up to */
+	int64_t willing_since_ms;   /* this time, from which it is wanted; 0: it is not */
+	int64_t held_up_since_ms;   /* nothing goes on until the client takes results; 0: it does */
 };
 
 /* Takes the descriptor; closes it when a cap is met or memory is short. */
@@ -120,10 +138,31 @@ void conn_close(struct conn *conn, const char *reason);
 void conn_reap(struct conn *conn);
 /* At the worker's end: what they hold is freed too. */
 void conn_close_all(struct worker *worker);
-uint64_t conn_ticket(const struct conn *conn);
+/* Names the connection, and which of a batch's results, to the store. */
+uint64_t conn_ticket(const struct conn *conn, uint32_t name);
 /* NULL when the client is gone. */
-struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket);
+struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket, uint32_t *name_out);
 /* conn=1.42, for the log. */
 const char *conn_id(const struct conn *conn, char out[CONN_ID_SIZE]);
-/* The whole request's body; borrows from the input buffer. */
+/* The whole request's body as it arrived; borrows from the input buffer. */
 struct str conn_body(const struct conn *conn);
+
+/* For the state of a batch, conn_batch.c. */
+enum step conn_step_batch(struct conn *conn);
+/* What to do about a batch at this time: a deadline may have passed. */
+void conn_batch_check(struct conn *conn, int64_t now_ms);
+/* Goes on in the next loop turn. */
+void conn_wake(struct conn *conn);
+/* Once, if the client waits for it; false when it cannot be written. */
+MUST_CHECK bool conn_send_continue(struct conn *conn);
+/* Watches for what is needed; 0 for nothing. */
+void conn_watch(struct conn *conn, short mask);
+/* Makes room and reads once into the input buffer. False without memory: result_out is not set. */
+MUST_CHECK bool conn_read(struct conn *conn, size_t room, enum stream_result *result_out);
+/* Takes what has arrived of the body out of its framing; false when that is broken. */
+MUST_CHECK bool conn_decode_body(struct conn *conn);
+/* Drops the first bytes of the body. */
+void conn_consume_body(struct conn *conn, size_t len);
+/* The state of a batch is over and its answer was taken whole. */
+enum step conn_end_batch(struct conn *conn, bool is_broken);
+enum step conn_close_because(struct conn *conn, const char *reason);

@@ -25,16 +25,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/http_gunzip.h"
 #include "http/http_response.h"
+#include "judgement_int.h"
 #include "report/receipt.h"
+#include "reply_int.h"
 #include "worker_int.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_AFTER_S 1
-#define REFUSALS_A_SECOND 10
-#define WARNINGS_MAX_BYTES ((size_t)1 << 20)
+#define UNZIP_FIRST_BYTES ((size_t)4096)
 #define PATH_PREFIX "/v1/reports/"
 /* The schema's limit. */
 #define REPORT_ID_MAX 128
@@ -47,12 +48,19 @@ struct route_info {
 
 static const struct route_info routes[ROUTE_COUNT] = {
 	[ROUTE_REPORTS] = {.allow = "POST", .takes_post = true},
+	/* A report may be called "validate": its receipt is asked for here. */
+	[ROUTE_VALIDATE] = {.allow = "GET, HEAD, POST", .takes_get = true, .takes_post = true},
 	[ROUTE_REPORT] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_WHOAMI] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_TAXONOMY] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_SCHEMA] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_OTHER] = {.allow = NULL},
 };
+
+const char *intake_allow(enum route route)
+{
+	return routes[route].allow;
+}
 
 static struct str request_path(const struct conn *conn)
 {
@@ -66,6 +74,7 @@ static enum route find_route(struct str path)
 		enum route route;
 	} fixed[] = {
 		{STR("/v1/reports"), ROUTE_REPORTS},
+		{STR("/v1/reports/validate"), ROUTE_VALIDATE},
 		{STR("/v1/whoami"), ROUTE_WHOAMI},
 		{STR("/v1/taxonomy"), ROUTE_TAXONOMY},
 		{STR("/v1/schema"), ROUTE_SCHEMA},
@@ -83,182 +92,11 @@ static enum route find_route(struct str path)
 	return ROUTE_OTHER;
 }
 
-static struct partner_metrics *partner_metrics(const struct conn *conn)
-{
-	return metrics_partner(
-		&conn->worker->metrics, conn->is_counted ? conn->counted_partner_id : 0);
-}
-
-/* --- answers --- */
-
-static bool is_head(const struct conn *conn)
-{
-	return conn->request.method == HTTP_HEAD;
-}
-
-/* What is left of a refused request's body would be taken for the next request. */
-static bool leaves_body(const struct conn *conn)
-{
-	const struct http_request *request = &conn->request;
-	return !conn->body_is_ended && (request->is_chunked || request->content_length > 0);
-}
-
-/* Whether the connection may go on after an answer that does not itself end it. */
-static bool wants_close(const struct conn *conn)
-{
-	int64_t life_ms = worker_conf(conn->worker)->limits_connection_life_ms;
-	return !conn->request.keeps_alive || leaves_body(conn) || conn->worker->is_draining ||
-		conn->is_suspended || conn->is_revoked ||
-		clock_monotonic_ms() - conn->opened_at_ms >= life_ms;
-}
-
-/*
- * Takes away the answer that was prepared: a receipt that may not be sent, most of all. Where no
- * memory is left for another one, closing without a word is the answer.
- */
-static void discard_answer(struct conn *conn)
-{
-	buf_clear(&conn->out);
-	buf_clear(&conn->worker->body);
-	conn->closes = true;
-	conn->status = 503;
-	conn->reject = REJECT_UNAVAILABLE;
-}
-
-/* Puts the answer into out, where there is none. Nothing is sent yet. */
-static bool render(struct conn *conn, struct http_response *response, struct str body)
-{
-	response->closes = response->closes || wants_close(conn);
-	response->says_keep_alive = conn->request.is_http_1_0 && !response->closes;
-	response->is_head_only = is_head(conn);
-	if (!http_response_render(&conn->out, response, body)) {
-		return false;
-	}
-	conn->closes = response->closes;
-	conn->status = response->status;
-	conn->reject = REJECT_COUNT;
-	return true;
-}
-
-static void send_answer(struct conn *conn)
-{
-	struct metrics *metrics = &conn->worker->metrics;
-	metrics_count_request(metrics, conn->route, conn->status);
-	if (conn->reject != REJECT_COUNT) {
-		metric_add(&metrics->refused[conn->reject], 1);
-		metric_add(&partner_metrics(conn)->refused, 1);
-	}
-	conn_answer_ready(conn);
-}
-
-/* The problem in worker->body, its members complete but for the closing brace. */
-static void render_problem(struct conn *conn, enum reject reject)
-{
-	struct buf *body = &conn->worker->body;
-	const struct reject_info *info = reject_info(reject);
-	struct http_response response = {
-		.status = info->status,
-		.content_type = "application/problem+json",
-		.closes = info->closes,
-		.allow = reject == REJECT_METHOD_NOT_ALLOWED ? routes[conn->route].allow : NULL,
-		.retry_after_s = reject == REJECT_UNAVAILABLE ? RETRY_AFTER_S : 0,
-	};
-	if (buf_append_str(body, STR("}\n")) && render(conn, &response, buf_str(body))) {
-		conn->reject = reject;
-	}
-}
-
-static bool open_problem(struct conn *conn, enum reject reject, const char *detail)
-{
-	discard_answer(conn);
-	return reject_render_open(&conn->worker->body, reject, detail);
-}
-
-/* --- the trace of refusals --- */
-
-/* True when this refusal may be kept; counts it otherwise. */
-static bool refusal_is_kept(struct worker *worker, int32_t partner_id, int32_t *unrecorded_out)
-{
-	struct refusal_rate *rate = &worker->refusals[(uint32_t)partner_id % REFUSAL_SLOTS];
-	int64_t second = clock_monotonic_ms() / 1000;
-	if (rate->partner_id != partner_id || rate->second != second) {
-		if (rate->partner_id != partner_id) {
-			rate->unrecorded = 0;
-		}
-		rate->partner_id = partner_id;
-		rate->second = second;
-		rate->kept = 0;
-	}
-	if (rate->kept * worker->shared->worker_count >= REFUSALS_A_SECOND) {
-		rate->unrecorded++;
-		return false;
-	}
-	rate->kept++;
-	*unrecorded_out = rate->unrecorded;
-	rate->unrecorded = 0;
-	return true;
-}
-
-static bool is_traced(int status)
-{
-	return status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
-}
-
-/* Keeps that, not what, was refused. Best effort: no answer waits for it. */
-static void trace_refusal(struct conn *conn, enum reject reject, struct str_list codes,
-	struct str_list pointers, const uint8_t *sha256)
-{
-	const struct reject_info *info = reject_info(reject);
-	struct refusal refusal = {
-		.refused_at_us = clock_wall_us(),
-		.status = info->status,
-		.problem = str_from(info->name),
-		.codes = codes,
-		.pointers = pointers,
-		.sha256 = sha256,
-		.size_bytes = (int64_t)conn->body_len,
-	};
-	if (conn->partner == NULL || !is_traced(info->status) ||
-		!refusal_is_kept(conn->worker, conn->partner->id, &refusal.unrecorded)) {
-		return;
-	}
-	refusal.partner_id = conn->partner->id;
-	/* Targets are ASCII; what names no resource of ours is a peer's text of any kind. */
-	refusal.path = conn->route == ROUTE_OTHER ? STR("other") : STR("/v1/reports");
-	store_note_refusal(conn->worker->store, &refusal);
-}
-
-void intake_refuse(struct conn *conn, enum reject reject, const char *detail)
-{
-	struct str_list none = {NULL, 0};
-	if (open_problem(conn, reject, detail)) {
-		render_problem(conn, reject);
-	}
-	trace_refusal(conn, reject, none, none, NULL);
-	send_answer(conn);
-}
-
-void intake_refuse_framing(struct conn *conn, enum http_fault fault, const char *detail)
-{
-	static const enum reject rejects[] = {
-		[HTTP_FAULT_NONE] = REJECT_FRAMING_INVALID,
-		[HTTP_FAULT_FRAMING] = REJECT_FRAMING_INVALID,
-		[HTTP_FAULT_TARGET_TOO_LONG] = REJECT_TARGET_TOO_LONG,
-		[HTTP_FAULT_HEAD_TOO_LARGE] = REJECT_HEADERS_TOO_LARGE,
-		[HTTP_FAULT_EXPECTATION] = REJECT_EXPECTATION,
-	};
-	/* Nothing more can be told apart on this connection: it is no HEAD either, if it was one.
-	 */
-	conn->request.method = HTTP_METHOD_UNKNOWN;
-	conn->request.keeps_alive = false;
-	intake_refuse(conn, rejects[fault], detail);
-}
-
 /* --- before the body --- */
 
 static bool refuse_head(struct conn *conn, enum reject reject, const char *detail)
 {
-	intake_refuse(conn, reject, detail);
+	reply_refuse(conn, reject, detail);
 	return false;
 }
 
@@ -299,27 +137,51 @@ static bool accepts_method(struct conn *conn)
 	return true;
 }
 
+static bool accepts_media_type(struct conn *conn)
+{
+	const struct http_request *request = &conn->request;
+	struct str type = http_span_str(conn->in.data, request->content_type);
+	if (request->has_content_type) {
+		conn->is_ndjson = http_media_type_is(type, "application/x-ndjson");
+		if (conn->is_ndjson || http_media_type_is(type, "application/json")) {
+			return true;
+		}
+	}
+	return refuse_head(
+		conn, REJECT_MEDIA_TYPE, "application/json or application/x-ndjson is expected");
+}
+
+static bool accepts_encoding(struct conn *conn)
+{
+	const struct http_request *request = &conn->request;
+	struct str encoding = http_span_str(conn->in.data, request->content_encoding);
+	if (!request->has_content_encoding || str_equal(encoding, STR("identity"))) {
+		return true;
+	}
+	conn->is_gzip = http_coding_is(encoding, "gzip");
+	return conn->is_gzip ||
+		refuse_head(conn, REJECT_CONTENT_ENCODING, "gzip or no encoding is expected");
+}
+
+static bool accepts_post_body(struct conn *conn)
+{
+	const struct http_request *request = &conn->request;
+	if (!accepts_media_type(conn) || !accepts_encoding(conn)) {
+		return false;
+	}
+	if (!request->is_chunked && !request->has_content_length) {
+		return refuse_head(conn, REJECT_LENGTH_REQUIRED,
+			"Content-Length or Transfer-Encoding: chunked is expected");
+	}
+	return true;
+}
+
 static bool accepts_body(struct conn *conn)
 {
 	const struct http_request *request = &conn->request;
-	const char *data = conn->in.data;
 
-	if (request->method == HTTP_POST) {
-		if (!request->has_content_type ||
-			!http_media_type_is(
-				http_span_str(data, request->content_type), "application/json")) {
-			return refuse_head(conn, REJECT_MEDIA_TYPE, "application/json is expected");
-		}
-		if (request->has_content_encoding &&
-			!str_equal(
-				http_span_str(data, request->content_encoding), STR("identity"))) {
-			return refuse_head(
-				conn, REJECT_CONTENT_ENCODING, "no content encoding is expected");
-		}
-		if (!request->is_chunked && !request->has_content_length) {
-			return refuse_head(conn, REJECT_LENGTH_REQUIRED,
-				"Content-Length or Transfer-Encoding: chunked is expected");
-		}
+	if (request->method == HTTP_POST && !accepts_post_body(conn)) {
+		return false;
 	}
 	if (request->content_length > intake_body_limit(conn) ||
 		(request->is_chunked && request->method != HTTP_POST)) {
@@ -339,7 +201,18 @@ size_t intake_body_limit(const struct conn *conn)
 	if (conn->request.method != HTTP_POST) {
 		return 0;
 	}
-	return (size_t)worker_conf(conn->worker)->limits_report_bytes;
+	const struct conf *conf = worker_conf(conn->worker);
+	if (!conn->is_ndjson) {
+		return (size_t)conf->limits_report_bytes;
+	}
+	return (size_t)(intake_is_atomic(conn) ? conf->limits_max_atomic_bytes
+					       : conf->limits_max_batch_bytes);
+}
+
+bool intake_is_atomic(const struct conn *conn)
+{
+	struct str query = http_span_str(conn->in.data, conn->request.query);
+	return str_equal(http_query_value(query, "atomic"), STR("true"));
 }
 
 /* --- receipts --- */
@@ -353,176 +226,170 @@ static bool render_receipt(
 		.content_type = "application/json",
 		.location = location != NULL ? str_from(location) : (struct str){NULL, 0},
 	};
-	discard_answer(conn);
+	reply_discard(conn);
 	return receipt_render(body, receipt) && buf_append_str(body, STR("\n")) &&
-		render(conn, &response, buf_str(body));
-}
-
-/* The receipt as it will stand in the database. */
-static struct receipt make_receipt(const struct conn *conn, const struct submission *submission)
-{
-	const struct report *report = submission->report;
-	struct receipt receipt = {
-		.status = RECEIPT_STORED,
-		.id = submission->id,
-		.partner = conn->partner->name,
-		.report_id = report->report_id,
-		.revision = report->revision,
-		.received_at_us = submission->received_at_us,
-		.taxonomy = submission->taxonomy,
-		.category = report->category->code,
-		.action_areas = report->action_areas,
-		.primary_area = report->category->primary_area,
-		.is_test = submission->is_test,
-		.warnings = submission->warnings,
-	};
-	memcpy(receipt.sha256, submission->sha256, sizeof(receipt.sha256));
-	return receipt;
+		reply_render(conn, &response, buf_str(body));
 }
 
 /* --- POST /v1/reports --- */
 
-static void digest_body(struct worker *worker, struct str body, uint8_t sha256_out[32])
-{
-	ENSURE(EVP_DigestInit_ex2(worker->digest, worker->sha256, NULL) == 1 &&
-		EVP_DigestUpdate(worker->digest, body.data, body.len) == 1 &&
-		EVP_DigestFinal_ex(worker->digest, sha256_out, NULL) == 1);
-}
-
-static void count_warnings(struct metrics *metrics, const struct report_result *result)
-{
-	for (size_t i = 0; i < result->warning_count; i++) {
-		metric_add(&metrics->report_warnings[result->warnings[i].code], 1);
-	}
-}
-
-static void submit(struct conn *conn, const struct report_result *result, const uint8_t *sha256,
-	int64_t now_us)
+static void submit(struct conn *conn, const struct judgement *judgement)
 {
 	struct worker *worker = conn->worker;
-	struct buf warnings;
+	struct submission submission;
 	char location[sizeof(PATH_PREFIX) + REPORT_ID_MAX];
 
-	buf_init(&warnings, WARNINGS_MAX_BYTES);
-	if (result->warning_count > 0 &&
-		!report_findings_render(&warnings, result->warnings, result->warning_count)) {
-		buf_fini(&warnings);
-		intake_refuse(conn, REJECT_UNAVAILABLE, NULL);
+	if (!judgement_submission(
+		    conn, worker->generation, judgement, &worker->warnings, &submission)) {
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
 		return;
 	}
-	struct submission submission = {
-		.report = &result->report,
-		.id = uuid_v7(&worker->uuids, now_us),
-		.partner_id = conn->partner->id,
-		.is_test = !conn->partner->is_live,
-		.received_at_us = now_us,
-		.sha256 = sha256,
-		.taxonomy = buf_str(&worker->generation->taxonomy_label),
-		.warnings = buf_str(&warnings),
-		.payload = conn_body(conn),
-	};
-	struct receipt receipt = make_receipt(conn, &submission);
+	struct receipt receipt = judgement_receipt(conn, &submission);
 	snprintf(location, sizeof(location), PATH_PREFIX "%.*s", STR_ARG(receipt.report_id));
 	if (render_receipt(conn, &receipt, 201, location) &&
-		store_submit(worker->store, &submission, conn_ticket(conn))) {
-		count_warnings(&worker->metrics, result);
+		store_submit(worker->store, &submission, conn_ticket(conn, 0))) {
 		conn_wait(conn, QUESTION_STORE);
 	} else {
-		intake_refuse(conn, REJECT_UNAVAILABLE, "too many reports wait for the database");
+		reply_refuse(conn, REJECT_UNAVAILABLE, "too many reports wait for the database");
 	}
-	buf_fini(&warnings);
 }
 
-/* Writes the refusal; it is sent when the key was looked up. */
+/* Of a dry run: nothing is stored, and nobody is asked whether it was. */
+static void answer_valid(struct conn *conn, const struct judgement *judgement)
+{
+	struct worker *worker = conn->worker;
+	struct submission submission;
+	bool done = judgement_submission(
+		conn, worker->generation, judgement, &worker->warnings, &submission);
+	if (done) {
+		struct receipt receipt = judgement_receipt(conn, &submission);
+		receipt.status = RECEIPT_VALID;
+		done = render_receipt(conn, &receipt, 200, NULL);
+	}
+	if (!done) {
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
+		return;
+	}
+	reply_send(conn);
+}
+
+/* Writes the refusal. */
 static void render_report_refusal(
 	struct conn *conn, enum reject reject, const struct report_result *result)
 {
 	struct buf *body = &conn->worker->body;
 	const char *detail = reject == REJECT_JSON_INVALID ? result->detail : NULL;
-	bool done = open_problem(conn, reject, detail);
+	bool done = reply_open_problem(conn, reject, detail);
 	if (reject == REJECT_REPORT_INVALID) {
 		done = done && buf_append_str(body, STR(",\"errors\":")) &&
 			report_findings_render(body, result->errors, result->error_count);
 	}
-	for (size_t i = 0; i < result->error_count; i++) {
-		metric_add(&conn->worker->metrics.report_errors[result->errors[i].code], 1);
-	}
 	if (done) {
-		render_problem(conn, reject);
+		reply_close_problem(conn, reject);
 	}
 }
 
-static void trace_report_refusal(struct conn *conn, enum reject reject,
-	const struct report_result *result, const uint8_t *sha256)
+/* It is sent when the key was looked up, which a dry run does not. */
+static void refuse_report(struct conn *conn, enum reject reject, const struct judgement *judgement)
 {
-	struct str codes[REPORT_MAX_ERRORS];
-	struct str pointers[REPORT_MAX_ERRORS];
-	for (size_t i = 0; i < result->error_count; i++) {
-		codes[i] = str_from(report_code_text(result->errors[i].code));
-		pointers[i] = result->errors[i].pointer;
-	}
-	trace_refusal(conn, reject, (struct str_list){codes, result->error_count},
-		(struct str_list){pointers, result->error_count}, sha256);
-}
-
-static void refuse_report(struct conn *conn, enum reject reject, const struct report_result *result,
-	const uint8_t *sha256)
-{
-	render_report_refusal(conn, reject, result);
-	trace_report_refusal(conn, reject, result, sha256);
-	if (reject == REJECT_REPORT_INVALID && result->key_report_id.data != NULL) {
-		struct store_key key = {
-			.partner_id = conn->partner->id,
-			.is_test = !conn->partner->is_live,
-			.report_id = result->key_report_id,
-			.revision = result->key_revision,
-			.sha256 = sha256,
-		};
-		if (store_find(conn->worker->store, &key, conn_ticket(conn))) {
-			conn_wait(conn, QUESTION_REPEAT);
-		} else {
-			/* Whether it was stored once cannot be known: no refusal for good. */
-			intake_refuse(conn, REJECT_UNAVAILABLE, NULL);
-		}
+	struct store_key key;
+	render_report_refusal(conn, reject, &judgement->result);
+	if (conn->route == ROUTE_VALIDATE) {
+		reply_send(conn);
 		return;
 	}
-	send_answer(conn);
+	judgement_note_refusal(conn, reject, judgement);
+	if (!judgement_key(conn, judgement, &key)) {
+		reply_send(conn);
+	} else if (store_find(conn->worker->store, &key, conn_ticket(conn, 0))) {
+		conn_wait(conn, QUESTION_REPEAT);
+	} else {
+		/* Whether it was stored once cannot be known: no refusal for good. */
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
+	}
+}
+
+/* Unzips into the worker's buffer, up to the limit of a report and not a byte further. */
+static bool unzip(struct http_gunzip *gunzip, struct str body, struct buf *plain, size_t limit)
+{
+	enum http_parse parsed = HTTP_MORE;
+	bool is_full = true;
+	while (parsed == HTTP_MORE && is_full && plain->len <= limit) {
+		size_t more = plain->len > 0 ? plain->len : UNZIP_FIRST_BYTES;
+		size_t left = limit + 1 - plain->len;
+		size_t used;
+		size_t len;
+		if (!buf_reserve(plain, more < left ? more : left)) {
+			return false;
+		}
+		size_t room = plain->cap - plain->len;
+		parsed = http_gunzip_decode(
+			gunzip, body.data, body.len, &used, plain->data + plain->len, room, &len);
+		plain->len += len;
+		body = (struct str){body.data + used, body.len - used};
+		is_full = len == room;
+	}
+	return true;
+}
+
+/* The body without its content encoding; false when the request was refused for it. */
+static bool decoded_body(struct conn *conn, struct str *body_out)
+{
+	struct buf *plain = &conn->worker->plain;
+	size_t limit = intake_body_limit(conn);
+	*body_out = conn_body(conn);
+	if (!conn->is_gzip) {
+		return true;
+	}
+	struct http_gunzip *gunzip = http_gunzip_new();
+	buf_init(plain, limit + 1);
+	bool done = gunzip != NULL && unzip(gunzip, *body_out, plain, limit);
+	bool is_complete = done && http_gunzip_is_complete(gunzip);
+	http_gunzip_free(&gunzip);
+	*body_out = buf_str(plain);
+	if (!done) {
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
+	} else if (plain->len > limit) {
+		reply_refuse(conn, REJECT_BODY_TOO_LARGE, NULL);
+	} else if (!is_complete) {
+		reply_refuse_framing(conn, HTTP_FAULT_FRAMING, "the body is no whole gzip stream");
+	} else {
+		return true;
+	}
+	buf_fini(plain);
+	return false;
 }
 
 static void post_report(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
-	const struct conf *conf = worker_conf(worker);
-	struct str body = conn_body(conn);
-	struct report_result result;
-	uint8_t sha256[32];
-	int64_t now_us = clock_wall_us();
-	struct report_rules rules = {
-		.taxonomy = worker->generation->taxonomy,
-		.now_us = now_us,
-		.organisations = conn->partner->organisations,
-		.organisation_count = conn->partner->organisation_count,
-		.may_relay = conn->partner->may_relay,
-		.max_depth = (int)conf->limits_report_depth,
-		.max_values = (int)conf->limits_report_values,
-	};
-	report_check(&worker->arena, &rules, body, &result);
-	digest_body(worker, body, sha256);
-	switch (result.verdict) {
+	struct judgement judgement;
+	struct str body;
+
+	if (!decoded_body(conn, &body)) {
+		return;
+	}
+	judgement_make(conn, worker->generation, body, &judgement);
+	switch (judgement.result.verdict) {
 	case REPORT_VALID:
-		submit(conn, &result, sha256, now_us);
+		if (conn->route == ROUTE_VALIDATE) {
+			answer_valid(conn, &judgement);
+		} else {
+			submit(conn, &judgement);
+		}
 		break;
 	case REPORT_INVALID:
-		refuse_report(conn, REJECT_REPORT_INVALID, &result, sha256);
+		refuse_report(conn, REJECT_REPORT_INVALID, &judgement);
 		break;
 	case REPORT_NOT_JSON:
-		refuse_report(conn, REJECT_JSON_INVALID, &result, sha256);
+		refuse_report(conn, REJECT_JSON_INVALID, &judgement);
 		break;
 	case REPORT_OVERLOAD:
-		intake_refuse(conn, REJECT_UNAVAILABLE, NULL);
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
 		break;
 	}
 	arena_reset(&worker->arena);
+	buf_fini(&worker->plain);
 }
 
 /* --- GET --- */
@@ -539,10 +406,10 @@ static void get_document(
 		response.content_type = NULL;
 		document.len = 0;
 	}
-	discard_answer(conn);
-	bool done = render(conn, &response, document);
-	(void)done; /* without memory it is closed: see discard_answer */
-	send_answer(conn);
+	reply_discard(conn);
+	bool done = reply_render(conn, &response, document);
+	(void)done; /* without memory it is closed: see reply_discard */
+	reply_send(conn);
 }
 
 static bool render_whoami(struct buf *body, const struct conn *conn)
@@ -569,12 +436,12 @@ static void get_whoami(struct conn *conn)
 {
 	struct buf *body = &conn->worker->body;
 	struct http_response response = {.status = 200, .content_type = "application/json"};
-	discard_answer(conn);
-	if (!render_whoami(body, conn) || !render(conn, &response, buf_str(body))) {
-		intake_refuse(conn, REJECT_UNAVAILABLE, NULL);
+	reply_discard(conn);
+	if (!render_whoami(body, conn) || !reply_render(conn, &response, buf_str(body))) {
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
 		return;
 	}
-	send_answer(conn);
+	reply_send(conn);
 }
 
 /* -1 when the value is no revision. 0 when there is none: the newest. */
@@ -648,11 +515,11 @@ static void get_report(struct conn *conn)
 	};
 	struct str last = {path.data + prefix, path.len - prefix};
 	if (!read_report_id(last, id, &key.report_id.len) || key.revision < 0) {
-		intake_refuse(conn, REJECT_NOT_FOUND, NULL);
-	} else if (store_find(conn->worker->store, &key, conn_ticket(conn))) {
+		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
+	} else if (store_find(conn->worker->store, &key, conn_ticket(conn, 0))) {
 		conn_wait(conn, QUESTION_RECEIPT);
 	} else {
-		intake_refuse(conn, REJECT_UNAVAILABLE, NULL);
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
 	}
 }
 
@@ -661,12 +528,19 @@ void intake_request(struct conn *conn)
 	const struct generation *generation = conn->worker->generation;
 	/* Suspended while the body arrived: it is finished and answered, being in flight. */
 	if (conn->partner == NULL) {
-		intake_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
+		reply_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
 		return;
 	}
 	switch (conn->route) {
 	case ROUTE_REPORTS:
 		post_report(conn);
+		break;
+	case ROUTE_VALIDATE:
+		if (conn->request.method == HTTP_POST) {
+			post_report(conn);
+		} else {
+			get_report(conn);
+		}
 		break;
 	case ROUTE_REPORT:
 		get_report(conn);
@@ -683,7 +557,7 @@ void intake_request(struct conn *conn)
 			"application/schema+json");
 		break;
 	default:
-		intake_refuse(conn, REJECT_NOT_FOUND, NULL);
+		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
 		break;
 	}
 }
@@ -693,13 +567,13 @@ void intake_request(struct conn *conn)
 static void refuse_with_receipt(struct conn *conn, enum reject reject, struct receipt *receipt)
 {
 	struct buf *body = &conn->worker->body;
-	if (open_problem(conn, reject, NULL) && buf_append_str(body, STR(",\"receipt\":")) &&
+	if (reply_open_problem(conn, reject, NULL) && buf_append_str(body, STR(",\"receipt\":")) &&
 		receipt_render(body, receipt)) {
-		render_problem(conn, reject);
+		reply_close_problem(conn, reject);
 	}
 	struct str_list none = {NULL, 0};
-	trace_refusal(conn, reject, none, none, NULL);
-	send_answer(conn);
+	reply_trace(conn, reject, none, none, NULL, conn->body_len);
+	reply_send(conn);
 }
 
 static void answer_with_receipt(struct conn *conn, struct receipt *receipt)
@@ -707,11 +581,11 @@ static void answer_with_receipt(struct conn *conn, struct receipt *receipt)
 	if (conn->question != QUESTION_RECEIPT) {
 		receipt->status = RECEIPT_DUPLICATE;
 		metric_add(&conn->worker->metrics.duplicates, 1);
-		metric_add(&partner_metrics(conn)->duplicates, 1);
+		metric_add(&reply_partner_metrics(conn)->duplicates, 1);
 	}
 	bool done = render_receipt(conn, receipt, 200, NULL);
-	(void)done; /* without memory it is closed: see discard_answer */
-	send_answer(conn);
+	(void)done; /* without memory it is closed: see reply_discard */
+	reply_send(conn);
 }
 
 void intake_store_result(struct conn *conn, const struct store_result *result)
@@ -723,15 +597,15 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 	} else if (result->outcome != STORE_STORED) {
 		/* Its key was revoked meanwhile: what it sent is acknowledged, nothing else is
 		 * told. */
-		intake_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
+		reply_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
 		conn_drive(conn);
 		return;
 	}
 	switch (result->outcome) {
 	case STORE_STORED:
 		metric_add(&conn->worker->metrics.stored, 1);
-		metric_add(&partner_metrics(conn)->stored, 1);
-		send_answer(conn);
+		metric_add(&reply_partner_metrics(conn)->stored, 1);
+		reply_send(conn);
 		break;
 	case STORE_FOUND:
 	case STORE_DUPLICATE:
@@ -739,23 +613,26 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		break;
 	case STORE_NOT_FOUND:
 		if (conn->question == QUESTION_REPEAT) {
-			send_answer(conn);
+			reply_send(conn);
 		} else {
-			intake_refuse(conn, REJECT_NOT_FOUND, NULL);
+			reply_refuse(conn, REJECT_NOT_FOUND, NULL);
 		}
 		break;
 	case STORE_CONFLICT:
 		refuse_with_receipt(conn, REJECT_REPORT_CONFLICT, &receipt);
 		break;
 	case STORE_SUPERSEDED:
-		intake_refuse(conn, REJECT_REVISION_SUPERSEDED, NULL);
+		reply_refuse(conn, REJECT_REVISION_SUPERSEDED, NULL);
 		break;
 	case STORE_UNSTORABLE:
-		intake_refuse(conn, REJECT_UNSTORABLE,
+		reply_refuse(conn, REJECT_UNSTORABLE,
 			"the operators have been told; sending it again does not help");
 		break;
+	case STORE_ROLLED_BACK:
+		ENSURE(!"a report of its own is in no atomic batch");
+		break;
 	case STORE_UNAVAILABLE:
-		intake_refuse(
+		reply_refuse(
 			conn, REJECT_UNAVAILABLE, "the database is away; nothing was acknowledged");
 		break;
 	}

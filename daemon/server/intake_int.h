@@ -21,7 +21,7 @@ size_t intake_body_limit(const struct conn *conn);
 void intake_request(struct conn *conn);
 /* The store's answer to what the connection waits for. */
 void intake_store_result(struct conn *conn, const struct store_result *result);
-/* A refusal of whatever is being read or waited for; detail may be NULL. */
-void intake_refuse(struct conn *conn, enum reject reject, const char *detail);
-/* The refusal behind a fault of HTTP's framing. */
-void intake_refuse_framing(struct conn *conn, enum http_fault fault, const char *detail);
+/* All or nothing was asked for. */
+bool intake_is_atomic(const struct conn *conn);
+/* The value of Allow; NULL: the resource does not exist. */
+const char *intake_allow(enum route route);

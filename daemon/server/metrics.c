@@ -18,7 +18,7 @@ static const char *const route_paths[ROUTE_COUNT] = {
 };
 
 static const int statuses[METRICS_STATUS_COUNT] = {200, 201, 304, 400, 403, 404, 405, 408, 409, 411,
-	413, 414, 415, 417, 422, 431, 500, 501, 503, 0};
+	413, 414, 415, 417, 422, 424, 429, 431, 500, 501, 503, 0};
 
 static const char *const phase_names[PHASE_COUNT] = {
 	"handshake", "idle", "request", "commit", "answer"};

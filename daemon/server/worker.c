@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "intake_batch_int.h"
 #include "intake_int.h"
+#include "reply_int.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -16,11 +18,13 @@
 #include <sys/prctl.h>
 
 #define SWEEP_MS 200
+#define GIVE_WAY_MS 2
 /* Certificates verified again in a turn: a few milliseconds, with thousands to do after a reload.
  */
 #define TURN_REVIEWS 16
 #define ARENA_MAX_BYTES ((size_t)96 << 20)
 #define BODY_MAX_BYTES ((size_t)16 << 20)
+#define WARNINGS_MAX_BYTES ((size_t)1 << 20)
 
 enum mail_kind { MAIL_REGISTRY, MAIL_GENERATION, MAIL_DRAIN, MAIL_QUIT };
 
@@ -61,11 +65,25 @@ static void arm_sweep(struct worker *worker)
 	}
 }
 
+/*
+ * The kernel wakes whom it likes, so one worker may take most of a burst. Whoever has more than an
+ * even share lets the others go first: reports that are spread evenly make larger batches.
+ */
+static bool has_more_than_others(const struct worker *worker)
+{
+	uint64_t all = atomic_load_explicit(&worker->shared->connections, memory_order_relaxed);
+	return (uint64_t)(worker->connection_count - 1) * (uint64_t)worker->shared->worker_count >=
+		all;
+}
+
 static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct worker *worker = ctx;
 	conn_open(worker, fd, peer);
 	arm_sweep(worker);
+	if (worker->connection_count > 0 && has_more_than_others(worker)) {
+		listener_rest(worker->listener, GIVE_WAY_MS);
+	}
 	pause_or_resume(worker);
 }
 
@@ -112,6 +130,17 @@ static void sweep_all(struct worker *worker, enum conn_state state, int64_t now_
 	}
 }
 
+static void sweep_batches(struct worker *worker, int64_t now_ms)
+{
+	struct list *head = &worker->states[CONN_BATCH];
+	struct list *link = head->next;
+	while (link != head) {
+		struct conn *conn = LIST_OWNER(link, struct conn, link);
+		link = link->next;
+		conn_batch_check(conn, now_ms);
+	}
+}
+
 static void end_if_drained(struct worker *worker, int64_t now_ms)
 {
 	if (!worker->is_draining) {
@@ -132,6 +161,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 	sweep_ordered(worker, CONN_IDLE, now_ms);
 	sweep_ordered(worker, CONN_HEAD, now_ms);
 	sweep_all(worker, CONN_BODY, now_ms);
+	sweep_batches(worker, now_ms);
 	sweep_all(worker, CONN_ANSWER, now_ms);
 	sweep_ordered(worker, CONN_LINGER, now_ms);
 	end_if_drained(worker, now_ms);
@@ -241,6 +271,7 @@ static void take_registry(struct worker *worker, struct registry *registry)
 	}
 	registry_unref(&old);
 	for_state(worker, CONN_IDLE, drive_suspended);
+	for_state(worker, CONN_BATCH, drive_suspended);
 }
 
 static void take_generation(struct worker *worker, struct generation *generation)
@@ -336,12 +367,20 @@ void worker_send_quit(struct worker *worker)
 static void on_store_result(void *ctx, uint64_t ticket, const struct store_result *result)
 {
 	struct worker *worker = ctx;
-	struct conn *conn = conn_from_ticket(worker, ticket);
+	uint32_t name;
+	struct conn *conn = conn_from_ticket(worker, ticket, &name);
 	if (conn == NULL) {
 		metric_add(&worker->metrics.answers_dropped, 1);
-		return;
+	} else if (conn->state == CONN_BATCH) {
+		intake_batch_result(conn, name, result);
+	} else {
+		intake_store_result(conn, result);
 	}
-	intake_store_result(conn, result);
+	while (!list_is_empty(&worker->room)) {
+		struct conn *waiting = LIST_OWNER(worker->room.next, struct conn, room_link);
+		list_remove(&waiting->room_link);
+		conn_wake(waiting);
+	}
 }
 
 static void on_store_state(void *ctx, bool is_available, const char *reason)
@@ -355,7 +394,7 @@ static void on_store_state(void *ctx, bool is_available, const char *reason)
 /* Answers 503 to what is still in hand when the drain's time is over. */
 static void refuse_rest(struct conn *conn)
 {
-	intake_refuse(conn, REJECT_UNAVAILABLE, "the server is stopping");
+	reply_refuse(conn, REJECT_UNAVAILABLE, "the server is stopping");
 	conn_drive(conn);
 }
 
@@ -403,6 +442,7 @@ static bool init_tools(struct worker *worker, struct err *err)
 		.on_result = on_store_result, .on_state = on_store_state, .ctx = worker};
 	arena_init(&worker->arena, ARENA_MAX_BYTES);
 	buf_init(&worker->body, BODY_MAX_BYTES);
+	buf_init(&worker->warnings, WARNINGS_MAX_BYTES);
 	uuid_source_init(&worker->uuids);
 	worker->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	worker->digest = EVP_MD_CTX_new();
@@ -445,6 +485,7 @@ struct worker *worker_start(
 	worker->mailbox.event_fd = -1;
 	conn_table_init(&worker->table);
 	list_init(&worker->next_turn);
+	list_init(&worker->room);
 	for (int state = 0; state < CONN_STATE_COUNT; state++) {
 		list_init(&worker->states[state]);
 	}
@@ -504,6 +545,8 @@ void worker_stop(struct worker **worker_ptr)
 	EVP_MD_CTX_free(worker->digest);
 	arena_fini(&worker->arena);
 	buf_fini(&worker->body);
+	buf_fini(&worker->warnings);
+	buf_fini(&worker->plain);
 	registry_unref(&worker->registry);
 	generation_unref(&worker->generation);
 	free(worker);

@@ -58,8 +58,11 @@ struct worker {
 	uint64_t connections_ever;
 	size_t input_bytes;
 
-	struct arena arena; /* of the report being judged */
-	struct buf body;    /* of the answer being made */
+	struct arena arena;  /* of the report being judged */
+	struct buf body;     /* of the answer being made */
+	struct buf warnings; /* of the receipt being made */
+	struct buf plain;    /* the body being judged, unzipped */
+	struct list room;    /* connections that wait for room in the store */
 	struct uuid_source uuids;
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;

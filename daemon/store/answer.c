@@ -44,7 +44,8 @@ static enum store_outcome outcome_from(struct str text)
 		const char *text;
 		enum store_outcome outcome;
 	} outcomes[] = {{"stored", STORE_STORED}, {"duplicate", STORE_DUPLICATE},
-		{"conflict", STORE_CONFLICT}, {"superseded", STORE_SUPERSEDED}};
+		{"conflict", STORE_CONFLICT}, {"superseded", STORE_SUPERSEDED},
+		{"rolled-back", STORE_ROLLED_BACK}};
 	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
 		if (str_equal(text, str_from(outcomes[i].text))) {
 			return outcomes[i].outcome;

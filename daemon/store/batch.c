@@ -88,6 +88,7 @@ bool batch_reset(struct batch *batch)
 	batch->count = 0;
 	batch->indicator_count = 0;
 	batch->unanswered = 0;
+	batch->is_atomic = false;
 	return array_reset(&batch->reports) && array_reset(&batch->indicators);
 }
 

@@ -35,6 +35,7 @@ struct batch {
 	uint32_t capacity;
 	uint32_t indicator_count;
 	uint32_t unanswered;
+	bool is_atomic; /* all of it is stored, or nothing */
 };
 
 /* capacity: entries at most. NULL when memory is short. */

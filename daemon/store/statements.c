@@ -3,6 +3,7 @@
 
 const struct pg_statement store_statements[] = {
 	{STATEMENT_STORE, "SELECT * FROM intake.store($1, $2)"},
+	{STATEMENT_STORE_ATOMIC, "SELECT * FROM intake.store_atomic($1, $2)"},
 	{STATEMENT_FIND, "SELECT * FROM intake.find($1, $2, $3, $4, $5)"},
 	{STATEMENT_NOTE_REFUSALS, "SELECT intake.note_refusals($1)"},
 };

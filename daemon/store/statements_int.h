@@ -7,6 +7,7 @@
 #include "pg_link_int.h"
 
 #define STATEMENT_STORE "store"
+#define STATEMENT_STORE_ATOMIC "store_atomic"
 #define STATEMENT_FIND "find"
 #define STATEMENT_NOTE_REFUSALS "note_refusals"
 #define STATEMENT_REGISTRY "registry"

@@ -24,7 +24,7 @@
 
 #define TICK_MS 100
 /* Looks at the sockets before a batch goes, at most. */
-#define MAX_GATHERING_TURNS 4
+#define MAX_LOOKS 150
 #define MAX_IDLE_BATCHES 4
 #define MAX_REFUSALS 64
 
@@ -36,8 +36,9 @@ struct store {
 	struct store_hooks hooks;
 	struct pg_link *link;
 	struct event *kick; /* at the end of the next loop turn, after what that turn has read */
-	bool has_gathered;  /* something was submitted since the last kick */
-	int gathering_turns;
+	bool has_gathered;  /* something was submitted since the last look */
+	int looks;          /* since the batch in flight was answered */
+	uint32_t expected;  /* of those that it answered, how many have not sent again */
 	struct event *tick;
 	struct list queue; /* of batches to send, oldest first */
 	struct list idle;  /* batches for reuse */
@@ -102,7 +103,7 @@ static struct batch *open_batch(struct store *store, size_t more_bytes)
 {
 	if (!list_is_empty(&store->queue)) {
 		struct batch *last = LIST_OWNER(store->queue.prev, struct batch, link);
-		if (last->count < last->capacity &&
+		if (!last->is_atomic && last->count < last->capacity &&
 			batch_bytes(last) + more_bytes <=
 				(size_t)store->conf->database_max_batch_bytes) {
 			return last;
@@ -154,7 +155,9 @@ static struct batch *without_answered(struct store *store, struct batch *batch)
 		return batch;
 	}
 	struct batch *rest = NULL;
-	if (batch->unanswered > 0) {
+	if (batch->is_atomic) {
+		answer_all(store, batch, STORE_UNAVAILABLE);
+	} else if (batch->unanswered > 0) {
 		rest = batch_slice(batch, 0, batch->count);
 		if (rest == NULL) {
 			answer_all(store, batch, STORE_UNAVAILABLE);
@@ -173,7 +176,8 @@ static void send_next_batch(struct store *store)
 		if (batch == NULL) {
 			continue;
 		}
-		if (!batch_send(batch, store->link, KIND_STORE, STATEMENT_STORE)) {
+		if (!batch_send(batch, store->link, KIND_STORE,
+			    batch->is_atomic ? STATEMENT_STORE_ATOMIC : STATEMENT_STORE)) {
 			take_back(store, batch);
 			return;
 		}
@@ -226,7 +230,7 @@ static void on_batch_error(struct store *store, struct batch *batch, const PGres
 	case PG_ERROR_ODD:
 		break;
 	}
-	if (batch->count > 1) {
+	if (batch->count > 1 && !batch->is_atomic) {
 		halve(store, batch);
 		return;
 	}
@@ -260,6 +264,7 @@ static void on_batch_committed(struct store *store, struct batch *batch, const P
 	if (store->is_suspect) {
 		announce(store);
 	}
+	store->expected = batch->count;
 	metric_add(&store->metrics->batches, 1);
 	metric_add(&store->metrics->reports_stored, batch->count - others);
 	metric_observe(&store->metrics->batch_reports, batch->count);
@@ -383,20 +388,19 @@ static void on_link_lost(void *ctx, const char *reason)
 }
 
 /*
- * A batch goes when a look at the sockets has brought nothing more to put into it. Clients that
- * were just answered send again at once: waiting for no time at all but for what is there already
- * makes a batch of 16 connections twice as large.
+ * Clients that were just answered mostly send again at once. So a batch goes when as many have as
+ * were answered, or a look at the sockets has brought nothing new and there were enough of them.
+ * Nobody sleeps for it: a look takes no longer than to see what is there already.
  */
 static bool gathers_on(struct store *store)
 {
-	if (!store->has_gathered || ++store->gathering_turns >= MAX_GATHERING_TURNS) {
-		store->gathering_turns = 0;
-		store->has_gathered = false;
-		return false;
-	}
+	bool goes_on = (store->has_gathered || store->expected > 0) && ++store->looks < MAX_LOOKS;
 	store->has_gathered = false;
-	store_kick(store);
-	return true;
+	if (!goes_on) {
+		store->looks = 0;
+		store->expected = 0;
+	}
+	return goes_on;
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *ctx)
@@ -404,7 +408,8 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 	struct store *store = ctx;
 	(void)fd;
 	(void)what;
-	if (store->flying == NULL && gathers_on(store)) {
+	if (store->flying == NULL && !list_is_empty(&store->queue) && gathers_on(store)) {
+		store_kick(store);
 		return;
 	}
 	if (pg_link_is_ready(store->link)) {
@@ -539,9 +544,14 @@ static size_t submission_bytes(const struct submission *submission)
 	return submission->payload.len + 1024 + submission->report->indicator_count * 128;
 }
 
+bool store_has_room(const struct store *store)
+{
+	return store->pending_reports < (size_t)store->conf->database_max_queued_reports;
+}
+
 bool store_submit(struct store *store, const struct submission *submission, uint64_t ticket)
 {
-	if (store->pending_reports >= (size_t)store->conf->database_max_queued_reports) {
+	if (!store_has_room(store)) {
 		return false;
 	}
 	struct batch *batch = open_batch(store, submission_bytes(submission));
@@ -549,12 +559,72 @@ bool store_submit(struct store *store, const struct submission *submission, uint
 		return false;
 	}
 	store->has_gathered = true;
+	store->expected -= store->expected > 0 ? 1 : 0;
 	set_pending(store, store->pending_reports + 1);
 	store_arm_tick(store);
 	if (store->flying == NULL && !store->retries_later) {
 		store_kick(store);
 	}
 	return true;
+}
+
+struct store_atomic {
+	struct batch *batch;
+};
+
+struct store_atomic *store_atomic_new(uint32_t capacity)
+{
+	struct store_atomic *atomic = calloc(1, sizeof(*atomic));
+	if (atomic == NULL) {
+		return NULL;
+	}
+	atomic->batch = batch_new(capacity);
+	if (atomic->batch == NULL) {
+		store_atomic_free(&atomic);
+		return NULL;
+	}
+	atomic->batch->is_atomic = true;
+	return atomic;
+}
+
+void store_atomic_free(struct store_atomic **atomic)
+{
+	if (*atomic == NULL) {
+		return;
+	}
+	batch_free(&(*atomic)->batch);
+	free(*atomic);
+	*atomic = NULL;
+}
+
+bool store_atomic_add(
+	struct store_atomic *atomic, const struct submission *submission, uint64_t ticket)
+{
+	struct batch *batch = atomic->batch;
+	return batch->count < batch->capacity && batch_append(batch, submission, ticket, 0);
+}
+
+uint32_t store_atomic_count(const struct store_atomic *atomic)
+{
+	return atomic->batch->count;
+}
+
+/* Past the limit of the queue too: what was gathered is held already. */
+void store_atomic_commit(struct store *store, struct store_atomic **atomic)
+{
+	struct batch *batch = (*atomic)->batch;
+	int64_t now_ms = clock_monotonic_ms();
+	(*atomic)->batch = NULL;
+	store_atomic_free(atomic);
+	for (uint32_t i = 0; i < batch->count; i++) {
+		batch->entries[i].queued_at_ms = now_ms;
+	}
+	list_append(&store->queue, &batch->link);
+	set_pending(store, store->pending_reports + batch->count);
+	store_arm_tick(store);
+	if (store->flying == NULL && !store->retries_later) {
+		store_kick(store);
+	}
 }
 
 bool store_find(struct store *store, const struct store_key *key, uint64_t ticket)

@@ -109,6 +109,8 @@ static inline struct str http_span_str(const char *data, struct http_span span)
 
 /* True when the media type of a Content-Type value is type, parameters aside. */
 bool http_media_type_is(struct str value, const char *type);
+/* True when a Content-Encoding value is this one coding alone, in any case. */
+bool http_coding_is(struct str value, const char *coding);
 /* The value of name in a query of unescaped name=value pairs; data NULL when absent. */
 struct str http_query_value(struct str query, const char *name);
 /* True when an If-None-Match value names etag (quoted) or is "*". Weak comparison. */

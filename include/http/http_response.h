@@ -20,6 +20,8 @@ struct http_response {
 	bool closes;
 	bool says_keep_alive; /* HTTP/1.0 clients must be told that the connection stays */
 	bool is_head_only;    /* HEAD: Content-Length as if there were a body, but none is sent */
+	bool is_chunked;      /* the body follows in chunks: http_response_chunk */
+	bool ends_with_close; /* the body follows and ends with the connection: for HTTP/1.0 */
 };
 
 /*
@@ -30,6 +32,8 @@ struct http_response {
  */
 MUST_CHECK bool http_response_render(
 	struct buf *out, const struct http_response *response, struct str body);
+/* Appends one chunk of a chunked body; of no bytes, its end. */
+MUST_CHECK bool http_response_chunk(struct buf *out, struct str bytes);
 /* HTTP/1.1 100 Continue. */
 MUST_CHECK bool http_response_continue(struct buf *out);
 /* The standard reason phrase of a status (RFC 9110 15); "" where there is none. */

@@ -42,6 +42,8 @@ MUST_CHECK struct listener *listener_new(
 	struct event_base *base, int fd, listener_accept_fn *on_accept, void *ctx);
 /* Not from within on_accept. */
 void listener_free(struct listener **listener);
+/* Lets others who poll the descriptor go first for so long. Allowed in on_accept. */
+void listener_rest(struct listener *listener, int ms);
 /* Idempotent, and allowed in on_accept. */
 void listener_pause(struct listener *listener);
 void listener_resume(struct listener *listener);

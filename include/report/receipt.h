@@ -10,7 +10,13 @@
 #include "base/uuid.h"
 #include "report/report.h"
 
-enum receipt_status { RECEIPT_STORED, RECEIPT_DUPLICATE, RECEIPT_RETRACTED, RECEIPT_ERASED };
+enum receipt_status {
+	RECEIPT_STORED,
+	RECEIPT_DUPLICATE,
+	RECEIPT_RETRACTED,
+	RECEIPT_ERASED,
+	RECEIPT_VALID /* of a dry run: it has no id and no time, since nothing was stored */
+};
 
 struct receipt {
 	enum receipt_status status;

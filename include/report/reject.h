@@ -26,12 +26,17 @@
 	X(REPORT_ERASED, "report-erased", 409, false, "The report was erased")                     \
 	X(LENGTH_REQUIRED, "length-required", 411, true, "A body needs a declared length")         \
 	X(BODY_TOO_LARGE, "body-too-large", 413, true, "The body is too large")                    \
+	X(LINE_TOO_LONG, "line-too-long", 413, false, "The line is too long for a report")         \
+	X(TOO_MANY_REPORTS, "too-many-reports", 413, true, "The batch has too many reports")       \
 	X(TARGET_TOO_LONG, "target-too-long", 414, true, "The request target is too long")         \
 	X(MEDIA_TYPE, "media-type", 415, true, "The media type is not accepted here")              \
 	X(CONTENT_ENCODING, "content-encoding", 415, true, "The content encoding is not accepted") \
 	X(EXPECTATION, "expectation", 417, true, "The expectation is not known")                   \
 	X(REPORT_INVALID, "report-invalid", 422, false,                                            \
 		"The report breaks the schema or the taxonomy")                                    \
+	X(BATCH_ROLLED_BACK, "batch-rolled-back", 424, false,                                      \
+		"Another report of the batch was refused, so this one was not stored")             \
+	X(QUOTA, "quota", 429, false, "The partner's quota is used up")                            \
 	X(HEADERS_TOO_LARGE, "headers-too-large", 431, true, "The header section is too large")    \
 	X(UNSTORABLE, "unstorable", 500, false, "The database refuses this report for good")       \
 	X(UNAVAILABLE, "unavailable", 503, false, "Reports cannot be stored at the moment")

@@ -33,6 +33,10 @@ enum report_code {
 };
 
 const char *report_code_text(enum report_code code);
+/* What is said where a finding says nothing more exact. */
+const char *report_code_sentence(enum report_code code);
+
+struct report_vocabulary;
 
 /* One error or warning. Strings borrow from the arena, the report or static memory. */
 struct report_finding {
@@ -41,6 +45,7 @@ struct report_finding {
 	struct str detail;
 	struct str member; /* of member-missing; data NULL otherwise */
 	struct str_list allowed;
+	const struct report_vocabulary *vocabulary; /* whose codes allowed are; NULL: of none */
 	struct str did_you_mean;
 };
 
@@ -83,3 +88,8 @@ void report_check(struct arena *arena, const struct report_rules *rules, struct 
 /* Appends findings as a JSON array: pointer, code, detail, member, allowed, did_you_mean. */
 MUST_CHECK bool report_findings_render(
 	struct buf *out, const struct report_finding *findings, size_t count);
+/* Appends findings in few bytes, and renders such bytes; the taxonomy is that of the verdict. */
+MUST_CHECK bool report_findings_pack(
+	struct buf *out, const struct report_finding *findings, size_t count);
+MUST_CHECK bool report_findings_render_packed(
+	struct buf *out, struct str packed, const struct taxonomy *taxonomy);

@@ -16,6 +16,7 @@
 /* Resources as metrics name them: a bounded set, whatever partners ask for. */
 #define ROUTE_TABLE(X)                       \
 	X(REPORTS, "/v1/reports")            \
+	X(VALIDATE, "/v1/reports/validate")  \
 	X(REPORT, "/v1/reports/{report_id}") \
 	X(WHOAMI, "/v1/whoami")              \
 	X(TAXONOMY, "/v1/taxonomy")          \
@@ -30,7 +31,7 @@ enum route {
 };
 
 /* Statuses that can be answered; anything else would be counted under the last. */
-#define METRICS_STATUS_COUNT 20
+#define METRICS_STATUS_COUNT 22
 
 enum connection_phase {
 	PHASE_HANDSHAKE,

@@ -24,6 +24,7 @@ struct shared {
 	int worker_count;
 	int listening_fd;
 	_Atomic int accepting; /* workers that poll listening_fd */
+	_Atomic uint32_t connections;
 	struct peer_gate gate;
 	_Atomic uint32_t partner_connections[SHARED_PARTNER_SLOTS];
 	struct database_state database;

@@ -29,6 +29,7 @@ enum store_outcome {
 	STORE_FOUND,       /* of store_find: see the receipt */
 	STORE_NOT_FOUND,   /* of store_find */
 	STORE_UNSTORABLE,  /* the database refuses this report for good */
+	STORE_ROLLED_BACK, /* another report of its atomic batch was refused */
 	STORE_UNAVAILABLE, /* not stored as far as is known; may be sent again */
 };
 
@@ -100,6 +101,23 @@ void store_set_conf(struct store *store, struct conf *conf, const struct taxonom
 MUST_CHECK bool store_submit(
 	struct store *store, const struct submission *submission, uint64_t ticket);
 MUST_CHECK bool store_find(struct store *store, const struct store_key *key, uint64_t ticket);
+/* False when the next submission would be refused for want of room. */
+bool store_has_room(const struct store *store);
+
+/*
+ * Reports that are stored together or not at all. Gathered apart, so that they may still be given
+ * up; from the commit on each is answered like a submission of its own.
+ */
+struct store_atomic;
+/* capacity: reports at most. NULL when memory is short. */
+MUST_CHECK struct store_atomic *store_atomic_new(uint32_t capacity);
+void store_atomic_free(struct store_atomic **atomic);
+/* False when it is full or memory is short. */
+MUST_CHECK bool store_atomic_add(
+	struct store_atomic *atomic, const struct submission *submission, uint64_t ticket);
+uint32_t store_atomic_count(const struct store_atomic *atomic);
+void store_atomic_commit(struct store *store, struct store_atomic **atomic);
+
 /* Best effort: dropped when the database is away or too many wait. */
 void store_note_refusal(struct store *store, const struct refusal *refusal);
 

@@ -14,6 +14,7 @@ LIBRARIES = [
     (r"event2/|event\.h|ev[a-z]+\.h", {"store", "net", "server"}),
     (r"confuse", {"conf"}),
     (r"curl/", {"tools"}),
+    (r"zlib|zconf", {"http"}),
 ]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.M)
 

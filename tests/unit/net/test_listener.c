@@ -185,6 +185,27 @@ static void test_two_listeners_share_one_socket(void **state)
 	scene_close(&scene);
 }
 
+static void test_a_resting_listener_lets_others_go_first(void **state)
+{
+	(void)state;
+	struct scene scene;
+	struct scene other;
+	scene_open(&scene, "127.0.0.1:0");
+	other = (struct scene){.base = event_base_new(), .listening = scene.listening};
+	other.listener = listener_new(other.base, other.listening.fd, on_accept, &other);
+	listener_rest(scene.listener, 1);
+	connect_client(&scene, 0);
+	run_turns(&other, 20);
+	assert_int_equal(other.accepted_count, 1);
+	/* Not for ever: the next one is taken when the rest is over. */
+	connect_client(&scene, 1);
+	run_until(&scene, 1);
+	close(other.accepted[0]);
+	listener_free(&other.listener);
+	event_base_free(other.base);
+	scene_close(&scene);
+}
+
 static void test_without_descriptors_accepting_rests_and_recovers(void **state)
 {
 	(void)state;
@@ -307,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_a_paused_listener_accepts_nothing_until_resumed),
 		cmocka_unit_test(test_a_pause_within_the_callback_holds),
 		cmocka_unit_test(test_two_listeners_share_one_socket),
+		cmocka_unit_test(test_a_resting_listener_lets_others_go_first),
 		cmocka_unit_test(test_without_descriptors_accepting_rests_and_recovers),
 		cmocka_unit_test(test_an_ipv6_wildcard_serves_ipv4_too),
 		cmocka_unit_test(test_an_address_in_use_is_an_error_that_names_it),

@@ -174,6 +174,82 @@ static void test_values_that_are_no_containers_are_parsed(void **state)
 	assert_true(json_is_null(parsed->tree));
 }
 
+/* What is taken out of the text before jansson reads it stands in the tree as it was sent. */
+static void test_the_tree_is_that_of_the_whole_text(void **state)
+{
+	static const struct str bodies[] = {
+		STR("{\"eleven bytes\":\"12345678901\",\"b\":\"123456789012\"}"),
+		STR("[\"twelve bytes\",\"twelve bytes\",\"twelve bytez\"]"),
+		STR("{\"a long name of a member\" : \"a long value of a member\"}"),
+		STR("[\"\x7f"
+		    "0000\",\"a long string, and a mark\"]"),
+		STR("[\"\\u007f0000\",\"a long string, and a mark\"]"),
+		STR("[\"\\u007F0000\",\"a long string, and a mark\"]"),
+		STR("[\"a long string with an \\u00e9 in it\",\"a long string without\"]"),
+		STR("[\"a long string with an \xc3\xa9 in it\",\"a long string without\"]"),
+		STR("[\"a long string, then a quote\\\"\",\"a long string without\"]"),
+		STR("[\n\t\t\t\t\t1,\n\t\t\t\t\t\"a long string\"\n\t\t\t\t\t]\n\n\n\n\n"),
+		STR("{\"a\":{\"a\":{\"a\":\"a long string\"}},\"b\":[{},{\"c\":\"another "
+		    "string\"}]}"),
+		STR("[1e401,\"a long string, and a number\"]"),
+	};
+	struct parsed *parsed = *state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		assert_int_equal(parse(parsed, bodies[i]), REPORT_JSON_PARSED);
+		json_t *whole =
+			json_loadb(bodies[i].data, bodies[i].len, JSON_REJECT_DUPLICATES, NULL);
+		bool is_number_lost = memmem(bodies[i].data, bodies[i].len, "1e401", 5) != NULL;
+		assert_int_equal(whole == NULL, is_number_lost);
+		if (!is_number_lost && !json_equal(parsed->tree, whole)) {
+			fail_msg("%.*s", STR_ARG(bodies[i]));
+		}
+		json_decref(whole);
+	}
+	assert_string_equal(
+		json_string_value(json_array_get(parsed->tree, 1)), "a long string, and a number");
+}
+
+/* More of them than one digit of a stand-in counts, each in its place. */
+static void test_many_long_strings_keep_their_places(void **state)
+{
+	static char body[100000];
+	struct parsed *parsed = *state;
+	size_t len = 0;
+	for (int i = 0; i < 3000; i++) {
+		len += (size_t)snprintf(body + len, sizeof(body) - len, "%c\"string number %d\"",
+			i == 0 ? '[' : ',', i);
+	}
+	body[len++] = ']';
+	assert_int_equal(parse(parsed, (struct str){body, len}), REPORT_JSON_PARSED);
+	for (int i = 0; i < 3000; i++) {
+		char expected[32];
+		snprintf(expected, sizeof(expected), "string number %d", i);
+		assert_string_equal(
+			json_string_value(json_array_get(parsed->tree, (size_t)i)), expected);
+	}
+}
+
+static void test_faults_are_placed_as_in_the_whole_text(void **state)
+{
+	static const struct str bodies[] = {
+		STR("[\"a long string of 30 characters\",x]"),
+		STR("{\"a\":\"a long string of 30 chars\",\"a\":1}"),
+		STR("{\"b\":{\"a\":\"a long string of 30 chars\",\"a\":1}}"),
+		STR("[          1,\n          2"),
+		STR("[\"a long string of 30 characters\",\"a string without an end"),
+	};
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		struct parsed *parsed = *state;
+		json_error_t error;
+		char place[32];
+		assert_null(
+			json_loadb(bodies[i].data, bodies[i].len, JSON_REJECT_DUPLICATES, &error));
+		snprintf(place, sizeof(place), ", near byte %d", error.position);
+		assert_int_equal(parse(parsed, bodies[i]), REPORT_JSON_BROKEN);
+		assert_non_null(strstr(parsed->detail, place));
+	}
+}
+
 static void test_an_exhausted_arena_ends_the_parse(void **state)
 {
 	struct parsed *parsed = *state;
@@ -220,6 +296,9 @@ int main(void)
 		cmocka_unit_test(test_nesting_and_values_are_counted_outside_strings),
 		cmocka_unit_test(test_numbers_are_judged_the_same_after_replacement),
 		cmocka_unit_test(test_values_that_are_no_containers_are_parsed),
+		cmocka_unit_test(test_the_tree_is_that_of_the_whole_text),
+		cmocka_unit_test(test_many_long_strings_keep_their_places),
+		cmocka_unit_test(test_faults_are_placed_as_in_the_whole_text),
 		cmocka_unit_test(test_an_exhausted_arena_ends_the_parse),
 		cmocka_unit_test(test_members_are_measured_as_sent),
 	};

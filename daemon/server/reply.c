@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An answer is put together in two steps, so that one that may not be sent yet, a receipt most of
+ * all, can be taken away again. A refusal of an enrolled partner leaves a trace without content.
+ */
+#include "reply_int.h"
+
+#include "base/clock.h"
+#include "http/http_response.h"
+#include "intake_int.h"
+#include "worker_int.h"
+
+#include <string.h>
+
+#define RETRY_AFTER_S 1
+#define REFUSALS_A_SECOND 10
+
+struct partner_metrics *reply_partner_metrics(const struct conn *conn)
+{
+	return metrics_partner(
+		&conn->worker->metrics, conn->is_counted ? conn->counted_partner_id : 0);
+}
+
+static bool is_head(const struct conn *conn)
+{
+	return conn->request.method == HTTP_HEAD;
+}
+
+/* What is left of a refused request's body would be taken for the next request. */
+static bool leaves_body(const struct conn *conn)
+{
+	const struct http_request *request = &conn->request;
+	/* Of a batch the rest is read while it is answered. */
+	return conn->batch == NULL && !conn->body_is_ended &&
+		(request->is_chunked || request->content_length > 0);
+}
+
+/* Whether the connection may go on after an answer that does not itself end it. */
+static bool wants_close(const struct conn *conn)
+{
+	int64_t life_ms = worker_conf(conn->worker)->limits_connection_life_ms;
+	return !conn->request.keeps_alive || leaves_body(conn) || conn->worker->is_draining ||
+		conn->is_suspended || conn->is_revoked ||
+		clock_monotonic_ms() - conn->opened_at_ms >= life_ms;
+}
+
+void reply_discard(struct conn *conn)
+{
+	buf_clear(&conn->out);
+	buf_clear(&conn->worker->body);
+	conn->closes = true;
+	conn->status = 503;
+	conn->reject = REJECT_UNAVAILABLE;
+}
+
+bool reply_render(struct conn *conn, struct http_response *response, struct str body)
+{
+	response->closes = response->closes || wants_close(conn);
+	response->says_keep_alive = conn->request.is_http_1_0 && !response->closes;
+	response->is_head_only = is_head(conn);
+	if (!http_response_render(&conn->out, response, body)) {
+		return false;
+	}
+	conn->closes = response->closes;
+	conn->status = response->status;
+	conn->reject = REJECT_COUNT;
+	return true;
+}
+
+void reply_send(struct conn *conn)
+{
+	struct metrics *metrics = &conn->worker->metrics;
+	metrics_count_request(metrics, conn->route, conn->status);
+	if (conn->reject != REJECT_COUNT) {
+		metric_add(&metrics->refused[conn->reject], 1);
+		metric_add(&reply_partner_metrics(conn)->refused, 1);
+	}
+	conn_answer_ready(conn);
+}
+
+void reply_close_problem(struct conn *conn, enum reject reject)
+{
+	struct buf *body = &conn->worker->body;
+	const struct reject_info *info = reject_info(reject);
+	struct http_response response = {
+		.status = info->status,
+		.content_type = "application/problem+json",
+		.closes = info->closes,
+		.allow = reject == REJECT_METHOD_NOT_ALLOWED ? intake_allow(conn->route) : NULL,
+		.retry_after_s = reject == REJECT_UNAVAILABLE ? RETRY_AFTER_S : 0,
+	};
+	if (buf_append_str(body, STR("}\n")) && reply_render(conn, &response, buf_str(body))) {
+		conn->reject = reject;
+	}
+}
+
+bool reply_open_problem(struct conn *conn, enum reject reject, const char *detail)
+{
+	reply_discard(conn);
+	return reject_render_open(&conn->worker->body, reject, detail);
+}
+
+/* --- the trace of refusals --- */
+
+/* True when this refusal may be kept; counts it otherwise. */
+static bool refusal_is_kept(struct worker *worker, int32_t partner_id, int32_t *unrecorded_out)
+{
+	struct refusal_rate *rate = &worker->refusals[(uint32_t)partner_id % REFUSAL_SLOTS];
+	int64_t second = clock_monotonic_ms() / 1000;
+	if (rate->partner_id != partner_id || rate->second != second) {
+		if (rate->partner_id != partner_id) {
+			rate->unrecorded = 0;
+		}
+		rate->partner_id = partner_id;
+		rate->second = second;
+		rate->kept = 0;
+	}
+	if (rate->kept * worker->shared->worker_count >= REFUSALS_A_SECOND) {
+		rate->unrecorded++;
+		return false;
+	}
+	rate->kept++;
+	*unrecorded_out = rate->unrecorded;
+	rate->unrecorded = 0;
+	return true;
+}
+
+static bool is_traced(int status)
+{
+	return status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
+}
+
+void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
+	struct str_list pointers, const uint8_t *sha256, size_t size)
+{
+	const struct reject_info *info = reject_info(reject);
+	struct refusal refusal = {
+		.refused_at_us = clock_wall_us(),
+		.status = info->status,
+		.problem = str_from(info->name),
+		.codes = codes,
+		.pointers = pointers,
+		.sha256 = sha256,
+		.size_bytes = (int64_t)size,
+	};
+	if (conn->partner == NULL || !is_traced(info->status) ||
+		!refusal_is_kept(conn->worker, conn->partner->id, &refusal.unrecorded)) {
+		return;
+	}
+	refusal.partner_id = conn->partner->id;
+	/* Targets are ASCII; what names no resource of ours is a peer's text of any kind. */
+	refusal.path = conn->route == ROUTE_OTHER ? STR("other") : STR("/v1/reports");
+	store_note_refusal(conn->worker->store, &refusal);
+}
+
+void reply_refuse(struct conn *conn, enum reject reject, const char *detail)
+{
+	struct str_list none = {NULL, 0};
+	if (reply_open_problem(conn, reject, detail)) {
+		reply_close_problem(conn, reject);
+	}
+	reply_trace(conn, reject, none, none, NULL, conn->body_len);
+	reply_send(conn);
+}
+
+void reply_refuse_framing(struct conn *conn, enum http_fault fault, const char *detail)
+{
+	static const enum reject rejects[] = {
+		[HTTP_FAULT_NONE] = REJECT_FRAMING_INVALID,
+		[HTTP_FAULT_FRAMING] = REJECT_FRAMING_INVALID,
+		[HTTP_FAULT_TARGET_TOO_LONG] = REJECT_TARGET_TOO_LONG,
+		[HTTP_FAULT_HEAD_TOO_LARGE] = REJECT_HEADERS_TOO_LARGE,
+		[HTTP_FAULT_EXPECTATION] = REJECT_EXPECTATION,
+	};
+	/* Nothing more can be told apart on this connection: it is no HEAD either, if it was one.
+	 */
+	conn->request.method = HTTP_METHOD_UNKNOWN;
+	conn->request.keeps_alive = false;
+	reply_refuse(conn, rejects[fault], detail);
+}
