@@ -80,15 +80,13 @@ struct str batch_report_bytes(const struct batch *batch, const struct batch_repo
 	return (struct str){batch->bytes.data + report->at, report->len};
 }
 
-bool batch_settle(struct batch *batch)
+size_t batch_settle(struct batch *batch)
 {
 	size_t kept = 0;
 	size_t kept_bytes = 0;
-	size_t answered = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		struct batch_report report = batch->reports[i];
 		if (report.is_answered) {
-			answered++;
 			continue;
 		}
 		size_t len = end_of(batch, &report) - report.at;
@@ -97,9 +95,9 @@ bool batch_settle(struct batch *batch)
 		batch->reports[kept++] = report;
 		kept_bytes += len;
 	}
+	size_t answered = batch->count - kept;
 	batch->count = kept;
 	batch->bytes.len = kept_bytes;
-	bool is_done = answered == batch->offered;
 	batch->offered = 0;
-	return is_done;
+	return answered;
 }

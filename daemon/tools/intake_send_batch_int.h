@@ -48,5 +48,5 @@ struct str batch_offer(struct batch *batch, const struct batch_limits *limits);
 /* Line from 1 of the body that was offered; NULL: there is none, or it is answered already. */
 struct batch_report *batch_find(struct batch *batch, uint64_t line);
 struct str batch_report_bytes(const struct batch *batch, const struct batch_report *report);
-/* Takes the answered ones out; whether all that were offered are. Drops what batch_find gave. */
-bool batch_settle(struct batch *batch);
+/* Takes the answered ones out, and says how many. Drops what batch_find gave. */
+size_t batch_settle(struct batch *batch);

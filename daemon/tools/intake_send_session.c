@@ -55,9 +55,16 @@ static bool has_lane_in(const struct session *session, enum lane_state state)
 	return false;
 }
 
+/* Whether a report, or the first question, waits for its answer. */
 static bool is_busy(const struct session *session)
 {
-	return has_lane_in(session, LANE_SENDING) || has_lane_in(session, LANE_WAITING);
+	for (unsigned i = 0; i < session->options->connections; i++) {
+		const struct lane *lane = &session->lanes[i];
+		if (lane->state != LANE_FREE || lane->batch.count > 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool is_over(const struct session *session)
@@ -112,16 +119,19 @@ static void start(struct session *session, unsigned number)
 {
 	struct lane *lane = &session->lanes[number];
 	bool is_document = lane->batch.is_document;
+	struct batch_limits limits = session->limits;
 	struct transfer_request request = {.path = "/v1/whoami"};
+	if (lane->reports_max < limits.reports) {
+		limits.reports = lane->reports_max;
+	}
 	if (session->is_known) {
 		request.path =
 			session->options->is_validation ? "/v1/reports/validate" : "/v1/reports";
 		request.content_type = is_document ? "application/json" : "application/x-ndjson";
-		request.body = batch_offer(&lane->batch, &session->limits);
+		request.body = batch_offer(&lane->batch, &limits);
 		request.wants_lines = !is_document;
 	}
 	lane->state = LANE_SENDING;
-	lane->has_progress = false;
 	lane->is_too_large = false;
 	lane->retry_after_s = 0;
 	transfer_start(session->transfer, number, &request);
@@ -297,6 +307,7 @@ static bool set_up(struct session *session)
 	ENSURE(session->lanes != NULL);
 	for (unsigned i = 0; i < options->connections; i++) {
 		batch_init(&session->lanes[i].batch, options->batch_bytes);
+		session->lanes[i].reports_max = BATCH_REPORTS_MAX;
 	}
 	return true;
 }

@@ -27,8 +27,8 @@ struct lane {
 	struct batch batch;
 	unsigned failures; /* in a row, without an answered report between */
 	int64_t wait_until_ms;
+	size_t reports_max; /* of the next request, by what became of those before */
 	/* About the present request. */
-	bool has_progress;
 	bool is_too_large;
 	int64_t retry_after_s;
 };

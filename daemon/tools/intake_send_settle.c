@@ -97,7 +97,6 @@ static bool settle(struct session *session, struct lane *lane, struct batch_repo
 	count(session, report, report_id, answer);
 	free(read);
 	report->is_answered = true;
-	lane->has_progress = true;
 	session->done_bytes += report->span_bytes;
 	note_progress(session);
 	return true;
@@ -134,6 +133,11 @@ static void deny(struct session *session, const struct answer *answer)
 
 /* --- answers --- */
 
+static void lower(size_t *limit, size_t value)
+{
+	*limit = value < *limit ? value : *limit;
+}
+
 /* Fewer reports, or fewer bytes, from now on and on all lanes. False: it cannot be less. */
 static bool shrink(struct session *session, struct lane *lane, const struct answer *answer)
 {
@@ -143,10 +147,10 @@ static bool shrink(struct session *session, struct lane *lane, const struct answ
 	}
 	lane->is_too_large = true;
 	if (answer->line > 1) {
-		session->limits.reports = answer->line - 1;
+		lower(&session->limits.reports, (size_t)answer->line - 1);
 	} else {
 		const struct batch_report *last = &lane->batch.reports[offered - 1];
-		session->limits.bytes = (last->at + last->len) / 2;
+		lower(&session->limits.bytes, (last->at + last->len) / 2);
 	}
 	return true;
 }
@@ -241,13 +245,29 @@ static void on_body(struct session *session, struct lane *lane, const struct tra
 	answer_fini(&answer);
 }
 
+/*
+ * Twice as many reports as got through: whatever cut the answer short, a quota most of all, will do
+ * so next time, and what is sent beyond that is sent for nothing.
+ */
+static void set_pace(struct lane *lane, size_t got_through)
+{
+	size_t most = got_through > 0 ? 2 * got_through : 1;
+	lane->reports_max = most < BATCH_REPORTS_MAX ? most : BATCH_REPORTS_MAX;
+}
+
 /* Frees the lane, or lets it try again after a wait. */
 static void go_on(struct session *session, struct lane *lane)
 {
-	bool is_done = batch_settle(&lane->batch) && session->is_known;
-	lane->failures = lane->has_progress ? 0 : lane->failures;
+	size_t offered = lane->batch.offered;
+	size_t answered = batch_settle(&lane->batch);
+	bool is_done = answered == offered && session->is_known;
+	lane->failures = answered > 0 ? 0 : lane->failures;
 	lane->state = LANE_FREE;
-	if (!is_done && !lane->is_too_large) {
+	if (lane->is_too_large) {
+		return;
+	}
+	set_pace(lane, is_done ? lane->reports_max : answered);
+	if (!is_done) {
 		lane->failures++;
 		lane->wait_until_ms = clock_monotonic_ms() +
 			backoff_delay_ms(lane->failures, lane->retry_after_s, arc4random());

@@ -10,7 +10,7 @@ import pytest
 
 from harness import wait_until
 from reports import smallest_report, usual_report
-from sender import RESULTS, Sender, stored, write_document
+from sender import RESULTS, Sender, stored, write_document, write_lines
 
 
 # --- going on ---
@@ -154,6 +154,23 @@ def test_database_that_is_away_is_waited_for(tmp_path, world):
         assert all(stored(daemon, *reports))
 
 
+def test_database_that_goes_away_in_a_batch_is_waited_for(tmp_path, world):
+    with world.running({"database.store_wait_ms": 200}) as daemon:
+        sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"))
+        reports = [usual_report() for _ in range(3000)]
+        write_lines(sender.folder / "a.ndjson", *reports)
+        with sender.start("a.ndjson") as running:
+            wait_until(lambda: len(sender.results()) >= 100, "the batch is under way")
+            world.postgres.crash()
+            world.postgres.start()
+            status, _, _ = running.wait()
+        assert status == 0
+        assert daemon.value("SELECT count(*) FROM intake.report") == 3000
+        assert {result["report_id"] for result in sender.results()} == {
+            report["report_id"] for report in reports
+        }
+
+
 def test_patience_has_an_end_where_one_is_named(tmp_path, world):
     daemon = world.daemon(database=world.TEMPLATE)
     sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"))
@@ -241,3 +258,17 @@ def test_terminal_gets_a_bar_and_is_left_clean(tmp_path, world):
     assert shown.endswith("\r\x1b[K")
     assert out == "           1  stored\n"
     daemon.stop()
+
+
+def test_no_terminal_gets_a_line_now_and_then(tmp_path, world):
+    daemon = world.daemon(database=world.TEMPLATE)
+    sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"))
+    write_document(sender.folder / "a.json", smallest_report())
+    shown = tmp_path / "shown"
+    with shown.open("w") as stderr, sender.start("a.json", stderr=stderr) as running:
+        wait_until(lambda: shown.read_text().endswith("\n"), "a line is there", 20)
+        running.interrupt()
+        assert running.wait()[0] == 130
+    first = shown.read_text().splitlines()[0]
+    assert re.fullmatch(r"intake-send:   0%  0 reports  waiting: .*connect.*", first), first
+    assert "\x1b" not in shown.read_text()
