@@ -153,7 +153,7 @@ static enum http_parse gunzip_step(struct http_gunzip *gunzip, bool *is_stuck_ou
 	bool is_between = (stream->data_type & GUNZIP_IS_BETWEEN_BLOCKS) != 0;
 
 	gunzip->content += room - stream->avail_out;
-	/* A short block may have been within bits that were read before. */
+	/* Where it stopped for a block, it may have more to do. */
 	*is_stuck_out = len == stream->avail_in && room == stream->avail_out && !is_between;
 	switch (result) {
 	case Z_STREAM_END:
@@ -185,7 +185,7 @@ enum http_parse http_gunzip_decode(struct http_gunzip *gunzip, const char *data,
 	bool is_stuck = false;
 	size_t used = 0;
 	size_t out_len = 0;
-	Bytef no_room;
+	Bytef no_room = 0;
 
 	while (result == HTTP_MORE && !is_stuck) {
 		if (gunzip->place == GUNZIP_CLOSED && used == len) {

@@ -57,6 +57,16 @@ static bool append_areas(struct buf *out, struct str_list areas)
 	return true;
 }
 
+static bool append_retraction(struct buf *out, const struct receipt *receipt)
+{
+	char retracted_at[CLOCK_RFC3339_SIZE];
+	clock_format_rfc3339(receipt->retracted_at_us, retracted_at);
+	return append_text(out, STR(",\"retracted_at\":\""),
+		       (struct str){retracted_at, CLOCK_RFC3339_SIZE - 1}) &&
+		append_text(out, STR("\",\"reason\":\""), receipt->reason) &&
+		buf_append_str(out, STR("\""));
+}
+
 static bool append_id(struct buf *out, const struct receipt *receipt)
 {
 	char id[UUID_TEXT_SIZE];
@@ -93,5 +103,6 @@ bool receipt_render(struct buf *out, const struct receipt *receipt)
 			receipt->is_test ? STR("\",\"test\":true,\"warnings\":")
 					 : STR("\",\"test\":false,\"warnings\":")) &&
 		buf_append_str(out, receipt->warnings.len == 0 ? STR("[]") : receipt->warnings) &&
+		(receipt->status != RECEIPT_RETRACTED || append_retraction(out, receipt)) &&
 		buf_append_str(out, STR("}"));
 }

@@ -24,22 +24,8 @@ static void read_key(const struct report_context *context, struct report_result 
 	result->key_revision = revision->value == NULL ? 1 : (int32_t)revision->number;
 }
 
-static void judge(struct report_context *context, json_t *tree, struct report_result *result)
-{
-	const struct taxonomy *taxonomy = context->rules->taxonomy;
-	report_walk(context, tree);
-	report_rules_apply(context);
-	read_key(context, result);
-	report_findings_finish(&context->errors, taxonomy, &result->errors, &result->error_count);
-	report_findings_finish(
-		&context->warnings, taxonomy, &result->warnings, &result->warning_count);
-	result->verdict = result->error_count > 0 ? REPORT_INVALID : REPORT_VALID;
-	if (result->verdict == REPORT_VALID) {
-		report_fill(context, &result->report);
-	}
-}
-
-void report_check(struct arena *arena, const struct report_rules *rules, struct str body,
+/* NULL, with the verdict in result_out, when there is nothing to judge. */
+static json_t *parse(struct arena *arena, const struct report_rules *rules, struct str body,
 	struct report_result *result_out)
 {
 	const struct report_json_limits limits = {rules->max_depth, rules->max_values};
@@ -49,25 +35,86 @@ void report_check(struct arena *arena, const struct report_rules *rules, struct 
 		arena, body, &limits, &tree, result_out->detail, sizeof(result_out->detail))) {
 	case REPORT_JSON_BROKEN:
 		result_out->verdict = REPORT_NOT_JSON;
-		return;
+		return NULL;
 	case REPORT_JSON_NO_MEMORY:
-		return;
+		return NULL;
 	case REPORT_JSON_PARSED:
 		break;
 	}
+	return tree;
+}
 
+static void init_context(struct report_context *context, struct arena *arena,
+	const struct report_rules *rules, struct str body)
+{
+	context->arena = arena;
+	context->rules = rules;
+	context->body = body;
+	context->path.depth = 0;
+	context->errors = (struct report_findings){.arena = arena};
+	context->warnings = (struct report_findings){.arena = arena};
+	context->root = (struct report_checked){0};
+	context->is_out_of_memory = false;
+}
+
+/* The findings, and the verdict that follows from them. */
+static void conclude(struct report_context *context, struct report_result *result)
+{
+	const struct taxonomy *taxonomy = context->rules->taxonomy;
+	report_findings_finish(&context->errors, taxonomy, &result->errors, &result->error_count);
+	report_findings_finish(
+		&context->warnings, taxonomy, &result->warnings, &result->warning_count);
+	result->verdict = result->error_count > 0 ? REPORT_INVALID : REPORT_VALID;
+}
+
+static bool is_out_of_memory(const struct report_context *context)
+{
+	return context->is_out_of_memory || context->errors.is_out_of_memory ||
+		context->warnings.is_out_of_memory;
+}
+
+void report_check(struct arena *arena, const struct report_rules *rules, struct str body,
+	struct report_result *result_out)
+{
 	struct report_context context;
-	context.arena = arena;
-	context.rules = rules;
-	context.body = body;
-	context.path.depth = 0;
-	context.errors = (struct report_findings){.arena = arena};
-	context.warnings = (struct report_findings){.arena = arena};
-	context.root = (struct report_checked){0};
-	context.is_out_of_memory = false;
-	judge(&context, tree, result_out);
-	if (context.is_out_of_memory || context.errors.is_out_of_memory ||
-		context.warnings.is_out_of_memory) {
+	json_t *tree = parse(arena, rules, body, result_out);
+	if (tree == NULL) {
+		return;
+	}
+	init_context(&context, arena, rules, body);
+	report_walk(&context, &report_field_root, tree);
+	report_rules_apply(&context);
+	read_key(&context, result_out);
+	conclude(&context, result_out);
+	if (result_out->verdict == REPORT_VALID) {
+		report_fill(&context, &result_out->report);
+	}
+	if (is_out_of_memory(&context)) {
 		*result_out = (struct report_result){.verdict = REPORT_OVERLOAD};
+	}
+}
+
+void report_check_retraction(struct arena *arena, const struct report_rules *rules, struct str body,
+	struct report_result *result_out, struct report_retraction *retraction_out)
+{
+	struct report_context context;
+	json_t *tree = parse(arena, rules, body, result_out);
+	if (tree == NULL) {
+		return;
+	}
+	init_context(&context, arena, rules, body);
+	report_walk(&context, &report_field_retraction, tree);
+	conclude(&context, result_out);
+	if (is_out_of_memory(&context)) {
+		*result_out = (struct report_result){.verdict = REPORT_OVERLOAD};
+	}
+	if (result_out->verdict == REPORT_VALID) {
+		*retraction_out = (struct report_retraction){
+			.revision =
+				(int32_t)report_checked_child(&context.root, RETRACTION_REVISION)
+					->number,
+			.reason = report_checked_text(
+				report_checked_child(&context.root, RETRACTION_REASON)),
+		};
 	}
 }

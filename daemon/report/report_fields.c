@@ -450,6 +450,15 @@ static const struct report_field root_fields[] = {
 		LIKE(organisation), WHY("Anything else, by the organisation that defines it.")),
 };
 OBJECT(root, ROOT_COUNT);
+
+static const struct report_field retraction_fields[] = {
+	[RETRACTION_REVISION] = ROW("revision", FIELD_INTEGER, REQUIRED, WITHIN(1, 1000000),
+		WHY("Which revision is retracted; it has to be the newest.")),
+	[RETRACTION_REASON] = ROW("reason", FIELD_TEXT, REQUIRED, MULTILINE, WITHIN(1, 1000),
+		WHY("Why; kept with the report and shown in its receipt.")),
+};
+OBJECT(retraction, RETRACTION_COUNT);
 // clang-format on
 
 const struct report_field report_field_root = {.type = FIELD_OBJECT, MEMBERS(root)};
+const struct report_field report_field_retraction = {.type = FIELD_OBJECT, MEMBERS(retraction)};

@@ -208,8 +208,10 @@ enum {
 	ATTACHMENT_TLP,
 	ATTACHMENT_COUNT
 };
+enum { RETRACTION_REVISION, RETRACTION_REASON, RETRACTION_COUNT };
 /* Victims of these kinds are natural persons. */
 enum { VICTIM_KIND_ORGANISATION, VICTIM_KIND_INDIVIDUAL, VICTIM_KIND_GROUP };
 
-/* The report itself. */
+/* The report itself, and the body that retracts one. */
 extern const struct report_field report_field_root;
+extern const struct report_field report_field_retraction;

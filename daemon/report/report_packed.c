@@ -56,6 +56,17 @@ static bool put_allowed(struct buf *out, struct str_list allowed)
 	return done;
 }
 
+/* In a structure of its own, so that its size is what is meant. */
+struct vocabulary_place {
+	const struct report_vocabulary *vocabulary;
+};
+
+static bool put_vocabulary(struct buf *out, const struct report_vocabulary *vocabulary)
+{
+	struct vocabulary_place place = {vocabulary};
+	return buf_append(out, &place, sizeof(place));
+}
+
 static bool put_finding(struct buf *out, const struct report_finding *finding)
 {
 	uint8_t head[2] = {(uint8_t)finding->code, parts_of(finding)};
@@ -64,8 +75,7 @@ static bool put_finding(struct buf *out, const struct report_finding *finding)
 		((parts & PART_DETAIL) == 0 || put_text(out, finding->detail)) &&
 		((parts & PART_MEMBER) == 0 || put_text(out, finding->member)) &&
 		((parts & PART_ALLOWED) == 0 || put_allowed(out, finding->allowed)) &&
-		((parts & PART_VOCABULARY) == 0 ||
-			buf_append(out, &finding->vocabulary, sizeof(finding->vocabulary))) &&
+		((parts & PART_VOCABULARY) == 0 || put_vocabulary(out, finding->vocabulary)) &&
 		((parts & PART_DID_YOU_MEAN) == 0 || put_text(out, finding->did_you_mean));
 }
 
@@ -108,12 +118,12 @@ static size_t take_allowed(struct str *packed, struct str items[ALLOWED_MAX_APAR
 static size_t expand_vocabulary(
 	struct str *packed, const struct taxonomy *taxonomy, struct str items[ALLOWED_MAX_APART])
 {
-	const struct report_vocabulary *vocabulary;
-	memcpy(&vocabulary, take(packed, sizeof(vocabulary)), sizeof(vocabulary));
-	size_t count = report_vocabulary_count(vocabulary, taxonomy);
+	struct vocabulary_place place;
+	memcpy(&place, take(packed, sizeof(place)), sizeof(place));
+	size_t count = report_vocabulary_count(place.vocabulary, taxonomy);
 	ENSURE(count <= ALLOWED_MAX_APART);
 	for (size_t i = 0; i < count; i++) {
-		items[i] = report_vocabulary_code(vocabulary, taxonomy, i);
+		items[i] = report_vocabulary_code(place.vocabulary, taxonomy, i);
 	}
 	return count;
 }

@@ -156,9 +156,19 @@ static bool render_fields(struct buf *out, const struct report_object *object,
 	return true;
 }
 
-bool report_reference_render(struct buf *out, const struct taxonomy *taxonomy)
+static bool render_list(
+	struct buf *out, const struct report_object *object, const struct taxonomy *taxonomy)
 {
 	return buf_append_str(out, STR(".Bl -tag -width Ds\n")) &&
-		render_fields(out, report_field_root.object, NULL, taxonomy) &&
-		buf_append_str(out, STR(".El\n"));
+		render_fields(out, object, NULL, taxonomy) && buf_append_str(out, STR(".El\n"));
+}
+
+bool report_reference_render(struct buf *out, const struct taxonomy *taxonomy)
+{
+	return render_list(out, report_field_root.object, taxonomy);
+}
+
+bool report_reference_render_retraction(struct buf *out, const struct taxonomy *taxonomy)
+{
+	return render_list(out, report_field_retraction.object, taxonomy);
 }

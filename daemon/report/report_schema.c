@@ -136,10 +136,22 @@ static bool render_field(
 		buf_append_str(out, STR("}"));
 }
 
+static bool render_document(struct buf *out, struct str title, const struct report_field *root,
+	const struct taxonomy *taxonomy)
+{
+	return buf_append_str(
+		       out, STR("{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\"")) &&
+		render_text(out, STR(",\"title\":\""), title) && buf_append_str(out, STR(",")) &&
+		render_inside(out, root, taxonomy) && buf_append_str(out, STR("}"));
+}
+
 bool report_schema_render(struct buf *out, const struct taxonomy *taxonomy)
 {
-	return buf_append_str(out,
-		       STR("{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
-			   "\"title\":\"intaked report, version 1\",")) &&
-		render_inside(out, &report_field_root, taxonomy) && buf_append_str(out, STR("}"));
+	return render_document(out, STR("intaked report, version 1"), &report_field_root, taxonomy);
+}
+
+bool report_schema_render_retraction(struct buf *out, const struct taxonomy *taxonomy)
+{
+	return render_document(
+		out, STR("intaked retraction, version 1"), &report_field_retraction, taxonomy);
 }

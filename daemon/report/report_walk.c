@@ -468,8 +468,8 @@ static void check_value(struct report_context *context, const struct report_fiel
 	}
 }
 
-void report_walk(struct report_context *context, json_t *tree)
+void report_walk(struct report_context *context, const struct report_field *root, json_t *tree)
 {
 	context->root.value = tree;
-	check_value(context, &report_field_root, &context->root);
+	check_value(context, root, &context->root);
 }

@@ -35,8 +35,8 @@ struct report_context {
 	bool is_out_of_memory;
 };
 
-/* Fills context->root. */
-void report_walk(struct report_context *context, json_t *tree);
+/* Fills context->root, which is judged as the given field. */
+void report_walk(struct report_context *context, const struct report_field *root, json_t *tree);
 /* Adds errors and warnings for what the walk found to hold. */
 void report_rules_apply(struct report_context *context);
 /* The report of a tree without errors. */

@@ -41,6 +41,7 @@ static const enum connection_phase phases[CONN_STATE_COUNT] = {
 	[CONN_BODY] = PHASE_REQUEST,
 	[CONN_BATCH] = PHASE_REQUEST,
 	[CONN_WAIT] = PHASE_COMMIT,
+	[CONN_HELD] = PHASE_ANSWER,
 	[CONN_ANSWER] = PHASE_ANSWER,
 	[CONN_LINGER] = PHASE_ANSWER,
 	[CONN_CLOSED] = PHASE_COUNT,
@@ -85,6 +86,8 @@ int64_t conn_timeout_ms(const struct conf *conf, enum conn_state state)
 		return conf->limits_request_timeout_ms;
 	case CONN_ANSWER:
 		return conf->limits_write_timeout_ms;
+	case CONN_HELD:
+		return conf->quota_refusal_delay_ms;
 	case CONN_LINGER:
 		return LINGER_MS;
 	default:
@@ -107,6 +110,7 @@ void conn_watch(struct conn *conn, short mask)
 	}
 	event_assign(&conn->io, conn->worker->base, conn->stream.fd, (short)(mask | EV_PERSIST),
 		on_io, conn);
+	event_priority_set(&conn->io, conn->priority);
 	if (event_add(&conn->io, NULL) != 0) {
 		conn->io_mask = 0;
 		conn_close(conn, "cannot watch the socket");
@@ -197,6 +201,7 @@ static void start_request(struct conn *conn)
 	conn->body_used = 0;
 	conn->is_ndjson = false;
 	conn->is_gzip = false;
+	conn->quota_retry_ms = 0;
 	conn->request_end = 0;
 	conn->continued = false;
 	conn->body_is_ended = false;
@@ -261,27 +266,43 @@ static void log_handshake_failure(struct conn *conn, enum handshake_failure fail
 
 static void count_partner(struct conn *conn)
 {
-	_Atomic uint32_t *slots = conn->worker->shared->partner_connections;
 	if (conn->is_counted || conn->partner == NULL) {
 		return;
 	}
+	struct quota_limits limits = conn_quota_limits(conn);
 	conn->counted_partner_id = conn->partner->id;
-	uint32_t before = atomic_fetch_add_explicit(
-		&slots[(uint32_t)conn->partner->id % SHARED_PARTNER_SLOTS], 1,
-		memory_order_relaxed);
-	conn->is_counted = true;
-	conn->is_over_cap = before >= (uint32_t)worker_conf(conn->worker)->quota_connections;
+	conn->quota = quota_table_find(conn->worker->shared->quotas, conn->partner->id);
+	conn->is_counted = quota_enter_connection(conn->quota, &limits);
+	conn->is_over_cap = !conn->is_counted;
 }
 
 static void uncount_partner(struct conn *conn)
 {
+	conn_leave_report(conn);
 	if (conn->is_counted) {
-		atomic_fetch_sub_explicit(
-			&conn->worker->shared
-				 ->partner_connections[(uint32_t)conn->counted_partner_id %
-					 SHARED_PARTNER_SLOTS],
-			1, memory_order_relaxed);
+		quota_leave_connection(conn->quota);
 		conn->is_counted = false;
+	}
+}
+
+struct quota_limits conn_quota_limits(const struct conn *conn)
+{
+	return quota_limits_merge(worker_conf(conn->worker), &conn->partner->quota);
+}
+
+bool conn_enter_report(struct conn *conn)
+{
+	struct quota_limits limits = conn_quota_limits(conn);
+	ENSURE(!conn->has_report_in_flight);
+	conn->has_report_in_flight = quota_enter_report(conn->quota, &limits);
+	return conn->has_report_in_flight;
+}
+
+void conn_leave_report(struct conn *conn)
+{
+	if (conn->has_report_in_flight) {
+		conn->has_report_in_flight = false;
+		quota_leave_report(conn->quota);
 	}
 }
 
@@ -563,8 +584,9 @@ static enum step step_body(struct conn *conn)
 void conn_answer_ready(struct conn *conn)
 {
 	intake_batch_free(&conn->batch);
+	conn_leave_report(conn);
 	conn->question = QUESTION_NONE;
-	set_state(conn, CONN_ANSWER);
+	set_state(conn, conn->reject == REJECT_QUOTA ? CONN_HELD : CONN_ANSWER);
 }
 
 void conn_wait(struct conn *conn, enum conn_question question)
@@ -576,6 +598,13 @@ void conn_wait(struct conn *conn, enum conn_question question)
 static enum step step_wait(struct conn *conn)
 {
 	(void)conn;
+	return STEP_WAIT;
+}
+
+/* Until its time is over: whoever asks too much is not kept busy with refusals. */
+static enum step step_held(struct conn *conn)
+{
+	conn_watch(conn, 0);
 	return STEP_WAIT;
 }
 
@@ -666,6 +695,22 @@ void conn_wake(struct conn *conn)
 	worker_arm_turn(conn->worker);
 }
 
+/*
+ * Whoever has most of what waits for the database comes after the others, and so does a connection
+ * whose last answer was 429.
+ */
+static void set_priority(struct conn *conn)
+{
+	const struct partner *partner = conn->partner;
+	bool has_most = partner != NULL && store_is_dominated_by(conn->worker->store, partner->id);
+	bool is_last = has_most || conn->reject == REJECT_QUOTA;
+	int priority = is_last ? WORKER_LAST : WORKER_USUAL;
+	if (priority != conn->priority && conn->io_mask != 0 &&
+		event_priority_set(&conn->io, priority) == 0) {
+		conn->priority = priority;
+	}
+}
+
 void conn_drive(struct conn *conn)
 {
 	static enum step (*const steps[])(struct conn *) = {
@@ -675,6 +720,7 @@ void conn_drive(struct conn *conn)
 		[CONN_BODY] = step_body,
 		[CONN_BATCH] = conn_step_batch,
 		[CONN_WAIT] = step_wait,
+		[CONN_HELD] = step_held,
 		[CONN_ANSWER] = step_answer,
 		[CONN_LINGER] = step_linger,
 	};
@@ -685,6 +731,7 @@ void conn_drive(struct conn *conn)
 			return;
 		}
 		if (step == STEP_WAIT) {
+			set_priority(conn);
 			return;
 		}
 		if (turn >= TURN_STEPS && conn->state != CONN_WAIT && conn->state != CONN_ANSWER) {
@@ -725,6 +772,10 @@ void conn_deadline_passed(struct conn *conn)
 		reply_refuse(conn, REJECT_TIMEOUT, NULL);
 		conn_drive(conn);
 		break;
+	case CONN_HELD:
+		set_state(conn, CONN_ANSWER);
+		conn_wake(conn);
+		break;
 	case CONN_ANSWER:
 		metric_add(&conn->worker->metrics.answers_dropped, 1);
 		conn_close(conn, ANSWER_NOT_TAKEN);
@@ -749,6 +800,7 @@ static void init_conn(struct conn *conn, struct worker *worker, const struct soc
 		.number = ++worker->connections_ever,
 		.opened_at_ms = now(),
 		.state = CONN_CLOSED,
+		.priority = WORKER_USUAL,
 	};
 	list_init(&conn->link);
 	list_init(&conn->turn_link);

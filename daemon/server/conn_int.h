@@ -19,6 +19,7 @@
 #include "net/peer.h"
 #include "net/tls_stream.h"
 #include "server/metrics.h"
+#include "server/quota.h"
 #include "store/registry.h"
 
 #include <event2/event.h>
@@ -35,6 +36,7 @@ enum conn_state {
 	CONN_BODY,      /* head accepted, body arriving */
 	CONN_BATCH,     /* lines arrive and results leave */
 	CONN_WAIT,      /* the store has it */
+	CONN_HELD,      /* the answer 429 is not written yet */
 	CONN_ANSWER,    /* bytes of the answer left to write */
 	CONN_LINGER, /* closed for writing; drops input, so that the peer can read our last answer
 		      */
@@ -45,9 +47,10 @@ enum conn_state {
 /* What the store was asked for. */
 enum conn_question {
 	QUESTION_NONE,
-	QUESTION_STORE,   /* out holds the receipt that is sent if it is stored */
-	QUESTION_RECEIPT, /* GET */
-	QUESTION_REPEAT   /* out holds the refusal that is sent unless it was stored before */
+	QUESTION_STORE,      /* out holds the receipt that is sent if it is stored */
+	QUESTION_RECEIPT,    /* GET */
+	QUESTION_RETRACTION, /* to retract a report */
+	QUESTION_REPEAT      /* out holds the refusal that is sent unless it was stored before */
 };
 
 /* What a state's function says to the loop that calls it. */
@@ -78,11 +81,13 @@ struct conn {
 	struct tls_stream stream;
 	struct event io;
 	short io_mask; /* what io is added for */
+	int priority;  /* enum worker_priority */
 	bool is_at_gate;
 	bool is_counted; /* among its partner's connections */
 	bool is_over_cap;
-	bool closes;    /* after this answer */
-	bool continued; /* 100 Continue was sent */
+	bool has_report_in_flight; /* counted in its partner's quota */
+	bool closes;               /* after this answer */
+	bool continued;            /* 100 Continue was sent */
 	bool body_is_ended;
 	struct sockaddr_in6 address; /* or a sockaddr_in */
 	struct peer peer;
@@ -90,6 +95,8 @@ struct conn {
 	bool is_suspended;
 	bool is_revoked; /* by a list that came after its handshake: no further request */
 	int32_t counted_partner_id;
+	struct quota *quota;    /* of that partner */
+	int64_t quota_retry_ms; /* when a quota will have what the request needs; 0: it has */
 
 	struct buf in;
 	size_t in_charged; /* bytes of it in the worker's input_bytes */
@@ -151,6 +158,11 @@ struct str conn_body(const struct conn *conn);
 enum step conn_step_batch(struct conn *conn);
 /* What to do about a batch at this time: a deadline may have passed. */
 void conn_batch_check(struct conn *conn, int64_t now_ms);
+/* Of the partner, who must be there. */
+struct quota_limits conn_quota_limits(const struct conn *conn);
+/* One report in flight more; left again with the answer, or the connection. */
+MUST_CHECK bool conn_enter_report(struct conn *conn);
+void conn_leave_report(struct conn *conn);
 /* Goes on in the next loop turn. */
 void conn_wake(struct conn *conn);
 /* Once, if the client waits for it; false when it cannot be written. */

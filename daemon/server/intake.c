@@ -30,15 +30,14 @@
 #include "judgement_int.h"
 #include "report/receipt.h"
 #include "reply_int.h"
+#include "report_path_int.h"
+#include "retraction_int.h"
 #include "worker_int.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define UNZIP_FIRST_BYTES ((size_t)4096)
-#define PATH_PREFIX "/v1/reports/"
-/* The schema's limit. */
-#define REPORT_ID_MAX 128
 
 struct route_info {
 	const char *allow;
@@ -51,6 +50,7 @@ static const struct route_info routes[ROUTE_COUNT] = {
 	/* A report may be called "validate": its receipt is asked for here. */
 	[ROUTE_VALIDATE] = {.allow = "GET, HEAD, POST", .takes_get = true, .takes_post = true},
 	[ROUTE_REPORT] = {.allow = "GET, HEAD", .takes_get = true},
+	[ROUTE_RETRACTION] = {.allow = "POST", .takes_post = true},
 	[ROUTE_WHOAMI] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_TAXONOMY] = {.allow = "GET, HEAD", .takes_get = true},
 	[ROUTE_SCHEMA] = {.allow = "GET, HEAD", .takes_get = true},
@@ -84,12 +84,11 @@ static enum route find_route(struct str path)
 			return fixed[i].route;
 		}
 	}
-	size_t prefix = sizeof(PATH_PREFIX) - 1;
-	if (path.len > prefix && memcmp(path.data, PATH_PREFIX, prefix) == 0 &&
-		memchr(path.data + prefix, '/', path.len - prefix) == NULL) {
+	struct str rest = report_path_rest(path);
+	if (rest.data != NULL && rest.len == 0) {
 		return ROUTE_REPORT;
 	}
-	return ROUTE_OTHER;
+	return str_equal(rest, STR("/retraction")) ? ROUTE_RETRACTION : ROUTE_OTHER;
 }
 
 /* --- before the body --- */
@@ -113,8 +112,7 @@ static bool accepts_peer(struct conn *conn)
 	}
 	if (conn->is_over_cap) {
 		conn->request.keeps_alive = false;
-		return refuse_head(
-			conn, REJECT_UNAVAILABLE, "the partner has too many connections open");
+		return refuse_head(conn, REJECT_QUOTA, "the partner has too many connections open");
 	}
 	return true;
 }
@@ -141,14 +139,16 @@ static bool accepts_media_type(struct conn *conn)
 {
 	const struct http_request *request = &conn->request;
 	struct str type = http_span_str(conn->in.data, request->content_type);
+	bool takes_batch = conn->route != ROUTE_RETRACTION;
 	if (request->has_content_type) {
-		conn->is_ndjson = http_media_type_is(type, "application/x-ndjson");
+		conn->is_ndjson = takes_batch && http_media_type_is(type, "application/x-ndjson");
 		if (conn->is_ndjson || http_media_type_is(type, "application/json")) {
 			return true;
 		}
 	}
-	return refuse_head(
-		conn, REJECT_MEDIA_TYPE, "application/json or application/x-ndjson is expected");
+	return refuse_head(conn, REJECT_MEDIA_TYPE,
+		takes_batch ? "application/json or application/x-ndjson is expected"
+			    : "application/json is expected");
 }
 
 static bool accepts_encoding(struct conn *conn)
@@ -190,10 +190,59 @@ static bool accepts_body(struct conn *conn)
 	return true;
 }
 
+/* Takes from the partner's quotas, or notes when there will be enough. */
+static void take_quota(struct conn *conn, int64_t reports, int64_t bytes)
+{
+	struct quota_limits limits = conn_quota_limits(conn);
+	struct quota_demand demand = {.reports = reports, .bytes = bytes};
+	if (!quota_take(
+		    conn->quota, &limits, clock_monotonic_us(), demand, &conn->quota_retry_ms)) {
+		conn->quota_retry_ms += conn->quota_retry_ms == 0 ? 1 : 0;
+	} else {
+		conn->quota_retry_ms = 0;
+	}
+}
+
+/*
+ * A batch pays by the line, and a dry run for its bytes only. What is over quota is read all the
+ * same, unless the client waits for our word: a new connection would cost more than its body.
+ */
+static bool accepts_demand(struct conn *conn)
+{
+	const struct http_request *request = &conn->request;
+	if (request->method != HTTP_POST || conn->is_ndjson) {
+		return true;
+	}
+	take_quota(conn, conn->route == ROUTE_VALIDATE ? 0 : 1, (int64_t)request->content_length);
+	if (conn->quota_retry_ms > 0 && request->expects_continue) {
+		return refuse_head(conn, REJECT_QUOTA, NULL);
+	}
+	return true;
+}
+
 bool intake_accepts_head(struct conn *conn)
 {
 	conn->route = find_route(request_path(conn));
-	return accepts_peer(conn) && accepts_method(conn) && accepts_body(conn);
+	return accepts_peer(conn) && accepts_method(conn) && accepts_body(conn) &&
+		accepts_demand(conn);
+}
+
+/* Of a whole body: was there enough for it, and for one more in flight? */
+static bool is_within_quota(struct conn *conn)
+{
+	if (conn->quota_retry_ms == 0 && conn->request.is_chunked) {
+		take_quota(conn, 0, (int64_t)conn->body_len);
+	}
+	if (conn->quota_retry_ms > 0) {
+		reply_refuse(conn, REJECT_QUOTA, NULL);
+		return false;
+	}
+	if (conn->route != ROUTE_VALIDATE && !conn_enter_report(conn)) {
+		reply_refuse(conn, REJECT_QUOTA,
+			"too many reports of the partner wait for the database");
+		return false;
+	}
+	return true;
 }
 
 size_t intake_body_limit(const struct conn *conn)
@@ -202,6 +251,9 @@ size_t intake_body_limit(const struct conn *conn)
 		return 0;
 	}
 	const struct conf *conf = worker_conf(conn->worker);
+	if (conn->route == ROUTE_RETRACTION) {
+		return REPORT_RETRACTION_MAX_BYTES;
+	}
 	if (!conn->is_ndjson) {
 		return (size_t)conf->limits_report_bytes;
 	}
@@ -237,7 +289,7 @@ static void submit(struct conn *conn, const struct judgement *judgement)
 {
 	struct worker *worker = conn->worker;
 	struct submission submission;
-	char location[sizeof(PATH_PREFIX) + REPORT_ID_MAX];
+	char location[sizeof(REPORT_PATH_PREFIX) + REPORT_PATH_ID_MAX];
 
 	if (!judgement_submission(
 		    conn, worker->generation, judgement, &worker->warnings, &submission)) {
@@ -245,7 +297,7 @@ static void submit(struct conn *conn, const struct judgement *judgement)
 		return;
 	}
 	struct receipt receipt = judgement_receipt(conn, &submission);
-	snprintf(location, sizeof(location), PATH_PREFIX "%.*s", STR_ARG(receipt.report_id));
+	snprintf(location, sizeof(location), REPORT_PATH_PREFIX "%.*s", STR_ARG(receipt.report_id));
 	if (render_receipt(conn, &receipt, 201, location) &&
 		store_submit(worker->store, &submission, conn_ticket(conn, 0))) {
 		conn_wait(conn, QUESTION_STORE);
@@ -280,7 +332,7 @@ static void render_report_refusal(
 	struct buf *body = &conn->worker->body;
 	const char *detail = reject == REJECT_JSON_INVALID ? result->detail : NULL;
 	bool done = reply_open_problem(conn, reject, detail);
-	if (reject == REJECT_REPORT_INVALID) {
+	if (result->verdict == REPORT_INVALID) {
 		done = done && buf_append_str(body, STR(",\"errors\":")) &&
 			report_findings_render(body, result->errors, result->error_count);
 	}
@@ -298,7 +350,8 @@ static void refuse_report(struct conn *conn, enum reject reject, const struct ju
 		reply_send(conn);
 		return;
 	}
-	judgement_note_refusal(conn, reject, judgement);
+	judgement_note_refusal(
+		conn, reject, &judgement->result, judgement->sha256, judgement->payload.len);
 	if (!judgement_key(conn, judgement, &key)) {
 		reply_send(conn);
 	} else if (store_find(conn->worker->store, &key, conn_ticket(conn, 0))) {
@@ -360,15 +413,21 @@ static bool decoded_body(struct conn *conn, struct str *body_out)
 	return false;
 }
 
-static void post_report(struct conn *conn)
+void intake_refuse_body(
+	struct conn *conn, enum reject reject, struct str body, const struct report_result *result)
+{
+	uint8_t sha256[32];
+	judgement_digest(conn->worker, body, sha256);
+	render_report_refusal(conn, reject, result);
+	judgement_note_refusal(conn, reject, result, sha256, body.len);
+	reply_send(conn);
+}
+
+static void post_report(struct conn *conn, struct str body)
 {
 	struct worker *worker = conn->worker;
 	struct judgement judgement;
-	struct str body;
 
-	if (!decoded_body(conn, &body)) {
-		return;
-	}
 	judgement_make(conn, worker->generation, body, &judgement);
 	switch (judgement.result.verdict) {
 	case REPORT_VALID:
@@ -389,7 +448,16 @@ static void post_report(struct conn *conn)
 		break;
 	}
 	arena_reset(&worker->arena);
-	buf_fini(&worker->plain);
+}
+
+/* The body is judged before this returns, where it lies. */
+static void post_body(struct conn *conn, void (*judge)(struct conn *conn, struct str body))
+{
+	struct str body;
+	if (is_within_quota(conn) && decoded_body(conn, &body)) {
+		judge(conn, body);
+		buf_fini(&conn->worker->plain);
+	}
 }
 
 /* --- GET --- */
@@ -412,6 +480,51 @@ static void get_document(
 	reply_send(conn);
 }
 
+static bool render_limit(struct buf *body, const char *name, int64_t limit)
+{
+	if (limit == 0) {
+		return buf_printf(body, "\"%s\":null,", name);
+	}
+	return buf_printf(body, "\"%s\":%lld,", name, (long long)limit);
+}
+
+static bool render_left(struct buf *body, int64_t left)
+{
+	if (left == QUOTA_UNLIMITED) {
+		return buf_append_str(body, STR("\"left\":null}"));
+	}
+	return buf_printf(body, "\"left\":%lld}", (long long)left);
+}
+
+/* A burst without a rate means nothing, and with none of its own it is a second's worth. */
+static int64_t burst_of(int64_t per_s, int64_t burst)
+{
+	if (per_s == 0) {
+		return 0;
+	}
+	return burst > 0 ? burst : per_s;
+}
+
+/* null: no limit. */
+static bool render_quota(struct buf *body, const struct conn *conn)
+{
+	struct quota_limits limits = conn_quota_limits(conn);
+	struct quota_left left = quota_left(conn->quota, &limits, clock_monotonic_us());
+	return buf_append_str(body, STR("\"quota\":{\"connections\":{")) &&
+		render_limit(body, "limit", limits.connections) &&
+		render_left(body, left.connections) &&
+		buf_append_str(body, STR(",\"reports_in_flight\":{")) &&
+		render_limit(body, "limit", limits.reports_in_flight) &&
+		render_left(body, left.reports_in_flight) &&
+		buf_append_str(body, STR(",\"reports\":{")) &&
+		render_limit(body, "per_s", limits.reports_per_s) &&
+		render_limit(body, "burst", burst_of(limits.reports_per_s, limits.reports_burst)) &&
+		render_left(body, left.reports) && buf_append_str(body, STR(",\"bytes\":{")) &&
+		render_limit(body, "per_s", limits.bytes_per_s) &&
+		render_limit(body, "burst", burst_of(limits.bytes_per_s, limits.bytes_burst)) &&
+		render_left(body, left.bytes) && buf_append_str(body, STR("}"));
+}
+
 static bool render_whoami(struct buf *body, const struct conn *conn)
 {
 	const struct partner *partner = conn->partner;
@@ -425,11 +538,11 @@ static bool render_whoami(struct buf *body, const struct conn *conn)
 			buf_append_str(body, STR("\""));
 	}
 	return done &&
-		buf_printf(body,
-			"],\"mode\":\"%s\",\"may_relay\":%s,\"quota\":{\"connections\":%lld},"
-			"\"certificate\":{\"expires_at\":\"%s\"}}\n",
-			partner->is_live ? "live" : "test", partner->may_relay ? "true" : "false",
-			(long long)worker_conf(conn->worker)->quota_connections, expires);
+		buf_printf(body, "],\"mode\":\"%s\",\"may_relay\":%s,",
+			partner->is_live ? "live" : "test",
+			partner->may_relay ? "true" : "false") &&
+		render_quota(body, conn) &&
+		buf_printf(body, ",\"certificate\":{\"expires_at\":\"%s\"}}\n", expires);
 }
 
 static void get_whoami(struct conn *conn)
@@ -461,60 +574,17 @@ static int32_t read_revision(struct str query)
 	return revision > 0 ? revision : -1;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef0123456789ABCDEF";
-	const char *found = c != '\0' ? strchr(digits, c) : NULL;
-	return found != NULL ? (int)(found - digits) % 16 : -1;
-}
-
-static bool is_report_id_char(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' ||
-		c == '_' || c == ':' || c == '-';
-}
-
-/*
- * The id in a path, where a client may have escaped any byte (RFC 3986 2.1): some do it to every
- * colon. False for what no stored report can be called.
- */
-static bool read_report_id(struct str text, char id[REPORT_ID_MAX], size_t *len_out)
-{
-	size_t len = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.data[i];
-		if (c == '%' && i + 2 < text.len) {
-			int high = hex_digit(text.data[i + 1]);
-			int low = hex_digit(text.data[i + 2]);
-			if (high < 0 || low < 0) {
-				return false;
-			}
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (len == REPORT_ID_MAX || !is_report_id_char(c)) {
-			return false;
-		}
-		id[len++] = c;
-	}
-	*len_out = len;
-	return true;
-}
-
 static void get_report(struct conn *conn)
 {
-	struct str path = request_path(conn);
 	struct str query = http_span_str(conn->in.data, conn->request.query);
-	size_t prefix = sizeof(PATH_PREFIX) - 1;
-	char id[REPORT_ID_MAX];
+	char id[REPORT_PATH_ID_MAX];
 	struct store_key key = {
 		.partner_id = conn->partner->id,
 		.is_test = !conn->partner->is_live,
 		.report_id = {id, 0},
 		.revision = read_revision(query),
 	};
-	struct str last = {path.data + prefix, path.len - prefix};
-	if (!read_report_id(last, id, &key.report_id.len) || key.revision < 0) {
+	if (!report_path_read_id(request_path(conn), id, &key.report_id.len) || key.revision < 0) {
 		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
 	} else if (store_find(conn->worker->store, &key, conn_ticket(conn, 0))) {
 		conn_wait(conn, QUESTION_RECEIPT);
@@ -533,17 +603,20 @@ void intake_request(struct conn *conn)
 	}
 	switch (conn->route) {
 	case ROUTE_REPORTS:
-		post_report(conn);
+		post_body(conn, post_report);
 		break;
 	case ROUTE_VALIDATE:
 		if (conn->request.method == HTTP_POST) {
-			post_report(conn);
+			post_body(conn, post_report);
 		} else {
 			get_report(conn);
 		}
 		break;
 	case ROUTE_REPORT:
 		get_report(conn);
+		break;
+	case ROUTE_RETRACTION:
+		post_body(conn, retraction_request);
 		break;
 	case ROUTE_WHOAMI:
 		get_whoami(conn);
@@ -576,16 +649,26 @@ static void refuse_with_receipt(struct conn *conn, enum reject reject, struct re
 	reply_send(conn);
 }
 
-static void answer_with_receipt(struct conn *conn, struct receipt *receipt)
+static void answer_with_receipt(struct conn *conn, struct receipt *receipt, int status)
 {
-	if (conn->question != QUESTION_RECEIPT) {
+	if (conn->question == QUESTION_STORE || conn->question == QUESTION_REPEAT) {
 		receipt->status = RECEIPT_DUPLICATE;
 		metric_add(&conn->worker->metrics.duplicates, 1);
 		metric_add(&reply_partner_metrics(conn)->duplicates, 1);
 	}
-	bool done = render_receipt(conn, receipt, 200, NULL);
+	bool done = render_receipt(conn, receipt, status, NULL);
 	(void)done; /* without memory it is closed: see reply_discard */
 	reply_send(conn);
+}
+
+/* Sending it again must not cost twice what was not done once. */
+static void give_back_quota(struct conn *conn)
+{
+	if (conn->question == QUESTION_STORE || conn->question == QUESTION_RETRACTION) {
+		struct quota_limits limits = conn_quota_limits(conn);
+		struct quota_demand unused = {.reports = 1, .bytes = (int64_t)conn->body_len};
+		quota_give_back(conn->quota, &limits, unused);
+	}
 }
 
 void intake_store_result(struct conn *conn, const struct store_result *result)
@@ -595,8 +678,8 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 	if (conn->partner != NULL) {
 		receipt.partner = conn->partner->name;
 	} else if (result->outcome != STORE_STORED) {
-		/* Its key was revoked meanwhile: what it sent is acknowledged, nothing else is
-		 * told. */
+		/* Its key was revoked meanwhile: a report that it sent is acknowledged, nothing
+		 * else is told. */
 		reply_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
 		conn_drive(conn);
 		return;
@@ -609,7 +692,10 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		break;
 	case STORE_FOUND:
 	case STORE_DUPLICATE:
-		answer_with_receipt(conn, &receipt);
+		answer_with_receipt(conn, &receipt, 200);
+		break;
+	case STORE_RETRACTED:
+		answer_with_receipt(conn, &receipt, 201);
 		break;
 	case STORE_NOT_FOUND:
 		if (conn->question == QUESTION_REPEAT) {
@@ -619,7 +705,10 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		}
 		break;
 	case STORE_CONFLICT:
-		refuse_with_receipt(conn, REJECT_REPORT_CONFLICT, &receipt);
+		refuse_with_receipt(conn,
+			conn->question == QUESTION_RETRACTION ? REJECT_RETRACTION_CONFLICT
+							      : REJECT_REPORT_CONFLICT,
+			&receipt);
 		break;
 	case STORE_SUPERSEDED:
 		reply_refuse(conn, REJECT_REVISION_SUPERSEDED, NULL);
@@ -632,6 +721,7 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		ENSURE(!"a report of its own is in no atomic batch");
 		break;
 	case STORE_UNAVAILABLE:
+		give_back_quota(conn);
 		reply_refuse(
 			conn, REJECT_UNAVAILABLE, "the database is away; nothing was acknowledged");
 		break;

@@ -53,7 +53,9 @@ struct intake_batch {
 	struct http_lines lines;
 	struct results results;
 	uint64_t reports;
-	uint64_t bytes; /* of lines taken */
+	uint64_t bytes;      /* of lines taken */
+	struct quota *quota; /* the partner's */
+	uint32_t in_flight;  /* reports counted there */
 	struct http_gunzip *gunzip;
 	struct buf plain;   /* unzipped, not taken yet */
 	bool may_hold_more; /* the decoder, for which there was no room */
@@ -76,6 +78,7 @@ struct intake_batch *intake_batch_new(struct conn *conn)
 	}
 	batch->generation = generation_ref(conn->worker->generation);
 	snprintf(batch->partner, sizeof(batch->partner), "%.*s", STR_ARG(conn->partner->name));
+	batch->quota = conn->quota;
 	batch->is_dry_run = conn->route == ROUTE_VALIDATE;
 	batch->is_atomic = intake_is_atomic(conn);
 	batch->status = 200;
@@ -102,6 +105,9 @@ void intake_batch_free(struct intake_batch **batch_ptr)
 	struct intake_batch *batch = *batch_ptr;
 	if (batch == NULL) {
 		return;
+	}
+	for (; batch->in_flight > 0; batch->in_flight--) {
+		quota_leave_report(batch->quota);
 	}
 	store_atomic_free(&batch->atomic);
 	results_fini(&batch->results);
@@ -153,6 +159,10 @@ static void settle(struct conn *conn, struct result *result, bool done)
 		metric_add(&reply_partner_metrics(conn)->refused, 1);
 	}
 	result_settle(&batch->results, result);
+	if (batch->in_flight > batch->results.pending) {
+		batch->in_flight--;
+		quota_leave_report(batch->quota);
+	}
 }
 
 static void refuse_line(
@@ -185,6 +195,15 @@ static void settle_conflict(
 			&conn->batch->results, result, REJECT_REPORT_CONFLICT, &stored->receipt));
 }
 
+/* Sending it again must not cost twice what was not done once. */
+static void give_back_quota(struct conn *conn)
+{
+	if (conn->partner != NULL) {
+		struct quota_limits limits = conn_quota_limits(conn);
+		quota_give_back(conn->batch->quota, &limits, (struct quota_demand){.reports = 1});
+	}
+}
+
 static void take_store_result(
 	struct conn *conn, struct result *result, const struct store_result *stored)
 {
@@ -208,6 +227,9 @@ static void take_store_result(
 	case STORE_SUPERSEDED:
 		refuse_line(conn, result, REJECT_REVISION_SUPERSEDED, NULL);
 		break;
+	case STORE_RETRACTED:
+		ENSURE(!"no retraction is in a batch");
+		break;
 	case STORE_ROLLED_BACK:
 		refuse_line(conn, result, REJECT_BATCH_ROLLED_BACK, NULL);
 		break;
@@ -215,6 +237,7 @@ static void take_store_result(
 		refuse_line(conn, result, REJECT_UNSTORABLE, NULL);
 		break;
 	case STORE_UNAVAILABLE:
+		give_back_quota(conn);
 		refuse_line(conn, result, REJECT_UNAVAILABLE, "the database is away");
 		break;
 	}
@@ -295,7 +318,8 @@ static void take_invalid(
 		settle(conn, result, true);
 		return;
 	}
-	judgement_note_refusal(conn, REJECT_REPORT_INVALID, judgement);
+	judgement_note_refusal(conn, REJECT_REPORT_INVALID, &judgement->result, judgement->sha256,
+		judgement->payload.len);
 	if (!judgement_key(conn, judgement, &key)) {
 		settle(conn, result, true);
 	} else if (!store_find(conn->worker->store, &key,
@@ -309,9 +333,26 @@ static void take_broken(struct conn *conn, struct result *result, const struct j
 	bool done = result_set_text(
 		&conn->batch->results, result, REJECT_JSON_INVALID, judgement->result.detail);
 	if (!conn->batch->is_dry_run) {
-		judgement_note_refusal(conn, REJECT_JSON_INVALID, judgement);
+		judgement_note_refusal(conn, REJECT_JSON_INVALID, &judgement->result,
+			judgement->sha256, judgement->payload.len);
 	}
 	settle(conn, result, done);
+}
+
+/* A line that is over quota costs no judgement. */
+static bool is_within_quota(struct conn *conn, struct result *result, size_t len)
+{
+	struct quota_limits limits = conn_quota_limits(conn);
+	struct quota_demand demand = {
+		.reports = conn->batch->is_dry_run ? 0 : 1, .bytes = (int64_t)len};
+	int64_t retry_ms = 0;
+	if (quota_take(conn->batch->quota, &limits, clock_monotonic_us(), demand, &retry_ms)) {
+		return true;
+	}
+	result_set_problem(
+		&conn->batch->results, result, REJECT_QUOTA, NULL, reply_seconds(retry_ms));
+	settle(conn, result, true);
+	return false;
 }
 
 static void take_report(struct conn *conn, struct str line)
@@ -328,6 +369,9 @@ static void take_report(struct conn *conn, struct str line)
 	batch->reports++;
 	if (batch->reports > (uint64_t)max_reports) {
 		end_with(conn, result, REJECT_TOO_MANY_REPORTS);
+		return;
+	}
+	if (!is_within_quota(conn, result, line.len)) {
 		return;
 	}
 	judgement_make(conn, batch->generation, line, &judgement);
@@ -400,6 +444,24 @@ static void end_over_limit(struct conn *conn)
 	}
 }
 
+/*
+ * Counts the next report in the partner's quota. Where that is used up the batch waits for its own
+ * reports; when it has none, one may fly beyond the quota, or it would wait for ever.
+ */
+static bool may_fly(struct conn *conn)
+{
+	struct intake_batch *batch = conn->batch;
+	struct quota_limits limits = conn_quota_limits(conn);
+	if (batch->in_flight > batch->results.pending) {
+		return true;
+	}
+	if (quota_enter_report(batch->quota, &limits)) {
+		batch->in_flight++;
+		return true;
+	}
+	return batch->results.pending == 0;
+}
+
 /* No line is taken for which there is no room: what is refused for want of room must be rare. */
 static bool has_room(struct conn *conn)
 {
@@ -409,7 +471,13 @@ static bool has_room(struct conn *conn)
 		batch->results.bytes >= (size_t)conf->limits_max_unread_bytes) {
 		return false;
 	}
-	if (batch->is_dry_run || batch->is_atomic || store_has_room(conn->worker->store)) {
+	if (batch->is_dry_run || batch->is_atomic) {
+		return true;
+	}
+	if (!may_fly(conn)) {
+		return false;
+	}
+	if (store_has_room(conn->worker->store)) {
 		return true;
 	}
 	list_remove(&conn->room_link);

@@ -6,6 +6,7 @@
 
 #include "conn_int.h"
 #include "report/reject.h"
+#include "report/report_check.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -25,3 +26,6 @@ void intake_store_result(struct conn *conn, const struct store_result *result);
 bool intake_is_atomic(const struct conn *conn);
 /* The value of Allow; NULL: the resource does not exist. */
 const char *intake_allow(enum route route);
+/* The refusal of a whole body that was judged: json-invalid, or the errors found. */
+void intake_refuse_body(
+	struct conn *conn, enum reject reject, struct str body, const struct report_result *result);

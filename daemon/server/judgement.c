@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static void digest(struct worker *worker, struct str payload, uint8_t sha256_out[32])
+void judgement_digest(struct worker *worker, struct str payload, uint8_t sha256_out[32])
 {
 	ENSURE(EVP_DigestInit_ex2(worker->digest, worker->sha256, NULL) == 1 &&
 		EVP_DigestUpdate(worker->digest, payload.data, payload.len) == 1 &&
@@ -32,7 +32,7 @@ void judgement_make(struct conn *conn, const struct generation *generation, stru
 	judgement_out->payload = payload;
 	judgement_out->received_at_us = now_us;
 	report_check(&worker->arena, &rules, payload, &judgement_out->result);
-	digest(worker, payload, judgement_out->sha256);
+	judgement_digest(worker, payload, judgement_out->sha256);
 }
 
 bool judgement_submission(struct conn *conn, const struct generation *generation,
@@ -100,10 +100,9 @@ bool judgement_key(
 	return true;
 }
 
-void judgement_note_refusal(
-	struct conn *conn, enum reject reject, const struct judgement *judgement)
+void judgement_note_refusal(struct conn *conn, enum reject reject,
+	const struct report_result *result, const uint8_t sha256[32], size_t size)
 {
-	const struct report_result *result = &judgement->result;
 	struct str codes[REPORT_MAX_ERRORS];
 	struct str pointers[REPORT_MAX_ERRORS];
 	for (size_t i = 0; i < result->error_count; i++) {
@@ -112,6 +111,5 @@ void judgement_note_refusal(
 		pointers[i] = result->errors[i].pointer;
 	}
 	reply_trace(conn, reject, (struct str_list){codes, result->error_count},
-		(struct str_list){pointers, result->error_count}, judgement->sha256,
-		judgement->payload.len);
+		(struct str_list){pointers, result->error_count}, sha256, size);
 }

@@ -34,6 +34,7 @@ struct receipt judgement_receipt(const struct conn *conn, const struct submissio
 /* The key of a refused report, which may be stored already; false where it could not be read. */
 bool judgement_key(
 	const struct conn *conn, const struct judgement *judgement, struct store_key *key_out);
-/* Counts the errors of a refused report; trace: keeps one too. */
-void judgement_note_refusal(
-	struct conn *conn, enum reject reject, const struct judgement *judgement);
+/* Counts the errors of a refused body and keeps a trace of it. */
+void judgement_note_refusal(struct conn *conn, enum reject reject,
+	const struct report_result *result, const uint8_t sha256[32], size_t size);
+void judgement_digest(struct worker *worker, struct str payload, uint8_t sha256_out[32]);

@@ -333,6 +333,8 @@ static struct metrics_process process_values(const struct process *process)
 		.reload_failures = process->reload_failures,
 		.last_reload_failed = process->last_reload_failed,
 		.registry = process->registry,
+		.conf = process->generation->conf,
+		.quotas = process->shared->quotas,
 		.taxonomy = buf_str(&process->generation->taxonomy_label),
 	};
 }
@@ -487,6 +489,10 @@ static bool start_shared(struct process *process, struct err *err)
 	if (process->shared == NULL || !peer_gate_init(&process->shared->gate)) {
 		return err_set(err, "no memory");
 	}
+	process->shared->quotas = quota_table_new();
+	if (process->shared->quotas == NULL) {
+		return err_set(err, "no memory");
+	}
 	process->shared->worker_count = (int)(wanted > 0 ? wanted : cores);
 	if (process->shared->worker_count > MAX_WORKERS) {
 		process->shared->worker_count = MAX_WORKERS;
@@ -498,6 +504,9 @@ static bool start_shared(struct process *process, struct err *err)
 static void stop_shared(struct process *process)
 {
 	registry_unref(&process->registry);
+	if (process->shared != NULL) {
+		quota_table_free(&process->shared->quotas);
+	}
 	free(process->shared);
 }
 

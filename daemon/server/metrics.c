@@ -5,6 +5,8 @@
  */
 #include "server/metrics.h"
 
+#include "base/clock.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +24,11 @@ static const int statuses[METRICS_STATUS_COUNT] = {200, 201, 304, 400, 403, 404,
 
 static const char *const phase_names[PHASE_COUNT] = {
 	"handshake", "idle", "request", "commit", "answer"};
+
+const char *metrics_route_path(enum route route)
+{
+	return route_paths[route];
+}
 
 void metrics_count_request(struct metrics *metrics, enum route route, int status)
 {
@@ -281,6 +288,48 @@ static void partner_metrics(struct render *r, const struct registry *registry)
 	}
 }
 
+static void quota_left_of(struct render *r, struct str partner, const char *resource, int64_t left)
+{
+	char labels[160];
+	if (left == QUOTA_UNLIMITED) {
+		return;
+	}
+	snprintf(labels, sizeof(labels), "{partner=\"%.*s\",resource=\"%s\"}", STR_ARG(partner),
+		resource);
+	value(r, "intaked_partner_quota_left", labels, left > 0 ? (uint64_t)left : 0);
+}
+
+static bool was_seen(const struct render *r, size_t place)
+{
+	size_t at = AT(partners) + place * sizeof(struct partner_metrics);
+	return sum(r, at + offsetof(struct partner_metrics, stored)) > 0 ||
+		sum(r, at + offsetof(struct partner_metrics, duplicates)) > 0 ||
+		sum(r, at + offsetof(struct partner_metrics, refused)) > 0;
+}
+
+/* Of those who have sent something since the start. */
+static void quota_metrics(struct render *r, const struct metrics_process *process)
+{
+	size_t count = process->registry != NULL ? registry_partner_count(process->registry) : 0;
+	int64_t now_us = clock_monotonic_us();
+	family(r, "intaked_partner_quota_left", "gauge",
+		"What is left of a partner's quotas, where it has a limit.");
+	for (size_t i = 0; i < count; i++) {
+		const struct partner *partner = registry_partner(process->registry, i);
+		size_t place = partner_place(partner->id);
+		if (place == 0 || !was_seen(r, place)) {
+			continue;
+		}
+		struct quota_limits limits = quota_limits_merge(process->conf, &partner->quota);
+		struct quota_left left =
+			quota_left(quota_table_find(process->quotas, partner->id), &limits, now_us);
+		quota_left_of(r, partner->name, "connections", left.connections);
+		quota_left_of(r, partner->name, "reports_in_flight", left.reports_in_flight);
+		quota_left_of(r, partner->name, "reports", left.reports);
+		quota_left_of(r, partner->name, "bytes", left.bytes);
+	}
+}
+
 static void connection_metrics(struct render *r)
 {
 	counter(r, "intaked_connections_accepted", "Connections accepted.",
@@ -327,6 +376,7 @@ bool metrics_render(struct buf *out, const struct metrics *const *workers, size_
 	requests(&r);
 	report_metrics(&r);
 	partner_metrics(&r, process->registry);
+	quota_metrics(&r, process);
 	connection_metrics(&r);
 	store_metrics(&r);
 	return !r.failed && buf_append_str(out, STR("# EOF\n"));

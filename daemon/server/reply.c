@@ -13,12 +13,22 @@
 #include <string.h>
 
 #define RETRY_AFTER_S 1
+#define RETRY_AFTER_MAX_S 86400
 #define REFUSALS_A_SECOND 10
 
 struct partner_metrics *reply_partner_metrics(const struct conn *conn)
 {
 	return metrics_partner(
 		&conn->worker->metrics, conn->is_counted ? conn->counted_partner_id : 0);
+}
+
+int reply_seconds(int64_t ms)
+{
+	int64_t seconds = (ms + 999) / 1000;
+	if (seconds < RETRY_AFTER_S) {
+		return RETRY_AFTER_S;
+	}
+	return seconds < RETRY_AFTER_MAX_S ? (int)seconds : RETRY_AFTER_MAX_S;
 }
 
 static bool is_head(const struct conn *conn)
@@ -78,6 +88,14 @@ void reply_send(struct conn *conn)
 	conn_answer_ready(conn);
 }
 
+static int retry_after_s(const struct conn *conn, enum reject reject)
+{
+	if (reject == REJECT_QUOTA) {
+		return reply_seconds(conn->quota_retry_ms);
+	}
+	return reject == REJECT_UNAVAILABLE ? RETRY_AFTER_S : 0;
+}
+
 void reply_close_problem(struct conn *conn, enum reject reject)
 {
 	struct buf *body = &conn->worker->body;
@@ -87,7 +105,7 @@ void reply_close_problem(struct conn *conn, enum reject reject)
 		.content_type = "application/problem+json",
 		.closes = info->closes,
 		.allow = reject == REJECT_METHOD_NOT_ALLOWED ? intake_allow(conn->route) : NULL,
-		.retry_after_s = reject == REJECT_UNAVAILABLE ? RETRY_AFTER_S : 0,
+		.retry_after_s = retry_after_s(conn, reject),
 	};
 	if (buf_append_str(body, STR("}\n")) && reply_render(conn, &response, buf_str(body))) {
 		conn->reject = reject;
@@ -148,8 +166,8 @@ void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
 		return;
 	}
 	refusal.partner_id = conn->partner->id;
-	/* Targets are ASCII; what names no resource of ours is a peer's text of any kind. */
-	refusal.path = conn->route == ROUTE_OTHER ? STR("other") : STR("/v1/reports");
+	/* Not the target: what names no resource of ours is a peer's text of any kind. */
+	refusal.path = str_from(metrics_route_path(conn->route));
 	store_note_refusal(conn->worker->store, &refusal);
 }
 

@@ -19,9 +19,14 @@
 
 #define SWEEP_MS 200
 #define GIVE_WAY_MS 2
+/* Events of WORKER_LAST before the sockets are asked again, and the time they may take. */
+#define LAST_TURN_EVENTS 8
+#define LAST_TURN_US 1000
 /* Certificates verified again in a turn: a few milliseconds, with thousands to do after a reload.
  */
 #define TURN_REVIEWS 16
+/* Connections that go on in a turn. */
+#define TURN_CONNECTIONS 16
 #define ARENA_MAX_BYTES ((size_t)96 << 20)
 #define BODY_MAX_BYTES ((size_t)16 << 20)
 #define WARNINGS_MAX_BYTES ((size_t)1 << 20)
@@ -162,6 +167,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 	sweep_ordered(worker, CONN_HEAD, now_ms);
 	sweep_all(worker, CONN_BODY, now_ms);
 	sweep_batches(worker, now_ms);
+	sweep_ordered(worker, CONN_HELD, now_ms);
 	sweep_all(worker, CONN_ANSWER, now_ms);
 	sweep_ordered(worker, CONN_LINGER, now_ms);
 	end_if_drained(worker, now_ms);
@@ -214,18 +220,20 @@ static void review_some(struct worker *worker)
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
 {
 	struct worker *worker = ctx;
-	struct list turn;
+	struct list *end = &worker->turn_end;
 	(void)fd;
 	(void)what;
 	review_some(worker);
-	/* Those that give way again come after the sockets. */
-	list_init(&turn);
-	list_append(&worker->next_turn, &turn);
-	list_remove(&worker->next_turn);
-	while (!list_is_empty(&turn)) {
-		struct conn *conn = LIST_OWNER(turn.next, struct conn, turn_link);
+	/* Those that give way again come after the sockets, and so do those beyond a few. */
+	list_append(&worker->next_turn, end);
+	for (int i = 0; i < TURN_CONNECTIONS && worker->next_turn.next != end; i++) {
+		struct conn *conn = LIST_OWNER(worker->next_turn.next, struct conn, turn_link);
 		list_remove(&conn->turn_link);
 		conn_go_on(conn);
+	}
+	list_remove(end);
+	if (!list_is_empty(&worker->next_turn)) {
+		worker_arm_turn(worker);
 	}
 }
 
@@ -414,9 +422,27 @@ static void *worker_main(void *ctx)
 	return NULL;
 }
 
+/* What is not given a priority has the middle one. */
+static struct event_base *new_base(void)
+{
+	static const struct timeval most = {0, LAST_TURN_US};
+	struct event_config *config = event_config_new();
+	if (config == NULL) {
+		return NULL;
+	}
+	event_config_set_max_dispatch_interval(config, &most, LAST_TURN_EVENTS, WORKER_LAST);
+	struct event_base *base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base != NULL && event_base_priority_init(base, WORKER_PRIORITIES) != 0) {
+		event_base_free(base);
+		base = NULL;
+	}
+	return base;
+}
+
 static bool init_loop(struct worker *worker, struct err *err)
 {
-	worker->base = event_base_new();
+	worker->base = new_base();
 	if (worker->base == NULL || !mailbox_open(&worker->mailbox)) {
 		return err_set(err, "cannot make an event loop");
 	}
@@ -485,6 +511,7 @@ struct worker *worker_start(
 	worker->mailbox.event_fd = -1;
 	conn_table_init(&worker->table);
 	list_init(&worker->next_turn);
+	list_init(&worker->turn_end);
 	list_init(&worker->room);
 	for (int state = 0; state < CONN_STATE_COUNT; state++) {
 		list_init(&worker->states[state]);

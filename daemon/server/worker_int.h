@@ -20,6 +20,12 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 
+/*
+ * Events are run in this order. Those of the last kind only a few at a time, and only when no other
+ * is there: they are of a partner who has most of the work in hand anyway.
+ */
+enum worker_priority { WORKER_FIRST, WORKER_USUAL, WORKER_LAST, WORKER_PRIORITIES };
+
 #define WORKER_MAGIC 0x776f726bU /* "work" */
 #define REFUSAL_SLOTS 256
 
@@ -47,6 +53,7 @@ struct worker {
 	struct event *reap;    /* frees closed connections after the loop turn */
 	struct event *turn;    /* runs once in the next loop turn */
 	struct list next_turn; /* connections that gave way to others */
+	struct list turn_end;  /* stands behind the last of the present turn */
 	uint32_t review_next;  /* slot whose certificate is verified again next */
 	struct listener *listener;
 	struct store *store;

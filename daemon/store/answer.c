@@ -7,7 +7,7 @@
 #include <endian.h>
 #include <string.h>
 
-/* Columns of intake.receipt (sql/0005_store.sql). */
+/* Columns of intake.receipt (sql/0005_store.sql, sql/0007_retraction.sql). */
 enum {
 	ANSWER_PLACE,
 	ANSWER_OUTCOME,
@@ -21,7 +21,9 @@ enum {
 	ANSWER_CATEGORY,
 	ANSWER_PRIMARY_AREA,
 	ANSWER_ACTION_AREAS,
-	ANSWER_WARNINGS
+	ANSWER_WARNINGS,
+	ANSWER_RETRACTED_AT,
+	ANSWER_REASON
 };
 
 static struct str text_at(const PGresult *result, int row, int column)
@@ -38,6 +40,14 @@ static uint32_t uint32_at(const PGresult *result, int row, int column)
 	return be32toh(network);
 }
 
+static int64_t time_at(const PGresult *result, int row, int column)
+{
+	uint64_t network;
+	ENSURE(PQgetlength(result, row, column) == sizeof(network));
+	memcpy(&network, PQgetvalue(result, row, column), sizeof(network));
+	return (int64_t)be64toh(network) + ROW_EPOCH_US;
+}
+
 static enum store_outcome outcome_from(struct str text)
 {
 	static const struct {
@@ -45,7 +55,8 @@ static enum store_outcome outcome_from(struct str text)
 		enum store_outcome outcome;
 	} outcomes[] = {{"stored", STORE_STORED}, {"duplicate", STORE_DUPLICATE},
 		{"conflict", STORE_CONFLICT}, {"superseded", STORE_SUPERSEDED},
-		{"rolled-back", STORE_ROLLED_BACK}};
+		{"rolled-back", STORE_ROLLED_BACK}, {"retracted", STORE_RETRACTED},
+		{"not found", STORE_NOT_FOUND}};
 	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
 		if (str_equal(text, str_from(outcomes[i].text))) {
 			return outcomes[i].outcome;
@@ -79,9 +90,7 @@ void answer_read(const PGresult *result, int row, struct answer *answer_out)
 	struct receipt *receipt = &answer_out->result.receipt;
 	answer_out->result.has_receipt = true;
 	memcpy(receipt->id.bytes, PQgetvalue(result, row, ANSWER_ID), sizeof(receipt->id.bytes));
-	uint64_t network;
-	memcpy(&network, PQgetvalue(result, row, ANSWER_RECEIVED_AT), sizeof(network));
-	receipt->received_at_us = (int64_t)be64toh(network) + ROW_EPOCH_US;
+	receipt->received_at_us = time_at(result, row, ANSWER_RECEIVED_AT);
 	receipt->report_id = text_at(result, row, ANSWER_REPORT_ID);
 	receipt->revision = (int32_t)uint32_at(result, row, ANSWER_REVISION);
 	receipt->is_test = *PQgetvalue(result, row, ANSWER_IS_TEST) != 0;
@@ -92,4 +101,9 @@ void answer_read(const PGresult *result, int row, struct answer *answer_out)
 	split_areas(answer_out, text_at(result, row, ANSWER_ACTION_AREAS));
 	receipt->warnings = text_at(result, row, ANSWER_WARNINGS);
 	receipt->status = RECEIPT_STORED;
+	if (!PQgetisnull(result, row, ANSWER_RETRACTED_AT)) {
+		receipt->status = RECEIPT_RETRACTED;
+		receipt->retracted_at_us = time_at(result, row, ANSWER_RETRACTED_AT);
+		receipt->reason = text_at(result, row, ANSWER_REASON);
+	}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Rows of intake.receipt, as intake.store() and intake.find() return them in binary.
+ * Rows of intake.receipt, as intake.store(), intake.find() and intake.retract() return them in
+ * binary.
  */
 #pragma once
 
@@ -17,6 +18,9 @@ struct answer {
 	struct store_result result;
 	struct str areas[ANSWER_MAX_AREAS];
 };
+
+/* Takes what became of the request with this ticket. */
+typedef void answer_fn(void *ctx, uint64_t ticket, const struct store_result *result);
 
 /* Borrows from the result; answer_out must stay where it is while it is used. */
 void answer_read(const PGresult *result, int row, struct answer *answer_out);

@@ -88,6 +88,7 @@ bool batch_reset(struct batch *batch)
 	batch->count = 0;
 	batch->indicator_count = 0;
 	batch->unanswered = 0;
+	batch->moved = 0;
 	batch->is_atomic = false;
 	return array_reset(&batch->reports) && array_reset(&batch->indicators);
 }
@@ -133,6 +134,7 @@ bool batch_append(
 	struct batch_entry *entry = close_entry(batch, report_start, indicator_start);
 	entry->ticket = ticket;
 	entry->queued_at_ms = now_ms;
+	entry->partner_id = submission->partner_id;
 	entry->id = submission->id;
 	entry->indicator_count = (uint32_t)report->indicator_count;
 	batch->indicator_count += entry->indicator_count;
@@ -156,6 +158,7 @@ bool batch_copy_entry(struct batch *to, const struct batch *from, uint32_t index
 	struct batch_entry *entry = close_entry(to, report_start, indicator_start);
 	entry->ticket = source->ticket;
 	entry->queued_at_ms = source->queued_at_ms;
+	entry->partner_id = source->partner_id;
 	entry->id = source->id;
 	entry->indicator_count = source->indicator_count;
 	to->indicator_count += entry->indicator_count;

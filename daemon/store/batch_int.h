@@ -17,13 +17,14 @@
 struct batch_entry {
 	uint64_t ticket;
 	int64_t queued_at_ms;
+	int32_t partner_id;
 	struct uuid id;
 	uint32_t report_start; /* of its row in reports */
 	uint32_t report_len;
 	uint32_t indicator_start;
 	uint32_t indicator_len;
 	uint32_t indicator_count;
-	bool is_answered; /* its client was told 503: not to be sent any more */
+	bool is_answered; /* its client was told 503, or it is in another batch: not sent again */
 };
 
 struct batch {
@@ -35,6 +36,7 @@ struct batch {
 	uint32_t capacity;
 	uint32_t indicator_count;
 	uint32_t unanswered;
+	uint32_t moved; /* so many entries from the first on are in other batches, or answered */
 	bool is_atomic; /* all of it is stored, or nothing */
 };
 

@@ -5,7 +5,6 @@
  */
 #include "find_int.h"
 
-#include "answer_int.h"
 #include "row_int.h"
 
 #include <stdlib.h>
@@ -110,7 +109,7 @@ static void drop_first(struct find_queue *queue, size_t n)
 }
 
 void find_queue_answer(
-	struct find_queue *queue, const PGresult *result, find_answer_fn *answer, void *ctx)
+	struct find_queue *queue, const PGresult *result, answer_fn *answer, void *ctx)
 {
 	struct store_result not_found = {.outcome = STORE_NOT_FOUND};
 	struct answer found;
@@ -142,8 +141,7 @@ void find_queue_lost(struct find_queue *queue)
 	queue->in_call = 0;
 }
 
-void find_queue_expire(
-	struct find_queue *queue, int64_t before_ms, find_answer_fn *answer, void *ctx)
+void find_queue_expire(struct find_queue *queue, int64_t before_ms, answer_fn *answer, void *ctx)
 {
 	struct store_result unavailable = {.outcome = STORE_UNAVAILABLE};
 	for (size_t place = 0; place < queue->count; place++) {

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "answer_int.h"
 #include "base/attr.h"
 #include "pg_link_int.h"
 #include "store/store.h"
@@ -38,8 +39,6 @@ struct find_queue {
 	size_t in_call;
 };
 
-typedef void find_answer_fn(void *ctx, uint64_t ticket, const struct store_result *result);
-
 void find_queue_init(struct find_queue *queue);
 void find_queue_fini(struct find_queue *queue);
 /* False when the queue is full, memory is short or the key cannot exist. */
@@ -50,9 +49,8 @@ void find_queue_send(
 	struct find_queue *queue, struct pg_link *link, int kind, const char *statement);
 /* The call in flight was answered. */
 void find_queue_answer(
-	struct find_queue *queue, const PGresult *result, find_answer_fn *answer, void *ctx);
+	struct find_queue *queue, const PGresult *result, answer_fn *answer, void *ctx);
 /* The call in flight was lost: its entries wait again. */
 void find_queue_lost(struct find_queue *queue);
 /* Answers what waits since before_ms or longer with STORE_UNAVAILABLE. */
-void find_queue_expire(
-	struct find_queue *queue, int64_t before_ms, find_answer_fn *answer, void *ctx);
+void find_queue_expire(struct find_queue *queue, int64_t before_ms, answer_fn *answer, void *ctx);

@@ -28,7 +28,7 @@ struct registry {
 	char *text;
 };
 
-/* Columns of intake.registry() (sql/0003_partners.sql). */
+/* Columns of intake.registry() (sql/0003_partners.sql), then of intake.partner_quotas(). */
 enum {
 	REGISTRY_ID,
 	REGISTRY_NAME,
@@ -37,7 +37,13 @@ enum {
 	REGISTRY_IS_LIVE,
 	REGISTRY_IS_SUSPENDED,
 	REGISTRY_KEYS,
-	REGISTRY_REVOKED_KEYS
+	REGISTRY_REVOKED_KEYS,
+	REGISTRY_CONNECTIONS,
+	REGISTRY_REPORTS_IN_FLIGHT,
+	REGISTRY_REPORTS_PER_S,
+	REGISTRY_REPORTS_BURST,
+	REGISTRY_BYTES_PER_S,
+	REGISTRY_BYTES_BURST
 };
 
 static size_t count_words(const char *text)
@@ -125,6 +131,25 @@ static bool is_true(const PGresult *result, int row, int column)
 	return *PQgetvalue(result, row, column) == 't';
 }
 
+static int64_t quota_at(const PGresult *result, int row, int column)
+{
+	return PQgetisnull(result, row, column)
+		? PARTNER_QUOTA_DEFAULT
+		: strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static struct partner_quota read_quota(const PGresult *result, int row)
+{
+	return (struct partner_quota){
+		.connections = quota_at(result, row, REGISTRY_CONNECTIONS),
+		.reports_in_flight = quota_at(result, row, REGISTRY_REPORTS_IN_FLIGHT),
+		.reports_per_s = quota_at(result, row, REGISTRY_REPORTS_PER_S),
+		.reports_burst = quota_at(result, row, REGISTRY_REPORTS_BURST),
+		.bytes_per_s = quota_at(result, row, REGISTRY_BYTES_PER_S),
+		.bytes_burst = quota_at(result, row, REGISTRY_BYTES_BURST),
+	};
+}
+
 static void fill(struct registry *registry, const PGresult *result)
 {
 	char *text = registry->text;
@@ -145,6 +170,7 @@ static void fill(struct registry *registry, const PGresult *result)
 		partner->may_relay = is_true(result, row, REGISTRY_MAY_RELAY);
 		partner->is_live = is_true(result, row, REGISTRY_IS_LIVE);
 		partner->is_suspended = is_true(result, row, REGISTRY_IS_SUSPENDED);
+		partner->quota = read_quota(result, row);
 	}
 	registry->partner_count = (size_t)PQntuples(result);
 }

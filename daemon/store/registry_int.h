@@ -9,5 +9,5 @@
 
 #include <libpq-fe.h>
 
-/* A snapshot with one reference from rows of intake.registry() as text; NULL without memory. */
+/* A snapshot with one reference from rows of STATEMENT_REGISTRY as text; NULL without memory. */
 MUST_CHECK struct registry *registry_from_result(const PGresult *result);

@@ -9,6 +9,7 @@
 #define STATEMENT_STORE "store"
 #define STATEMENT_STORE_ATOMIC "store_atomic"
 #define STATEMENT_FIND "find"
+#define STATEMENT_RETRACT "retract"
 #define STATEMENT_NOTE_REFUSALS "note_refusals"
 #define STATEMENT_REGISTRY "registry"
 

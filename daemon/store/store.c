@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The queue before one PostgreSQL link. Batches stand in a list, oldest first; the last one is open
- * and takes what arrives. At most one batch is in flight (see batch.c for why that makes a group
- * commit), beside it at most one call of look-ups and one of refusals.
+ * The queue before one PostgreSQL link. What arrives fills batches in the lane of its partner, from
+ * which the next one is taken (lanes_int.h). At most one batch is in flight (see batch.c for why
+ * that makes a group commit), beside it at most one call of look-ups, one retraction and one call
+ * of refusals.
  *
  * Nothing waits for ever: what has waited for store_wait is answered STORE_UNAVAILABLE by a tick
  * that runs only while something waits.
@@ -14,8 +15,10 @@
 #include "base/log.h"
 #include "batch_int.h"
 #include "find_int.h"
+#include "lanes_int.h"
 #include "pg_error_int.h"
 #include "pg_link_int.h"
+#include "retract_int.h"
 #include "row_int.h"
 #include "statements_int.h"
 
@@ -25,10 +28,9 @@
 #define TICK_MS 100
 /* Looks at the sockets before a batch goes, at most. */
 #define MAX_LOOKS 150
-#define MAX_IDLE_BATCHES 4
 #define MAX_REFUSALS 64
 
-enum statement_kind { KIND_STORE, KIND_FIND, KIND_NOTE_REFUSALS };
+enum statement_kind { KIND_STORE, KIND_FIND, KIND_RETRACT, KIND_NOTE_REFUSALS };
 
 struct store {
 	struct conf *conf;
@@ -40,15 +42,14 @@ struct store {
 	int looks;          /* since the batch in flight was answered */
 	uint32_t expected;  /* of those that it answered, how many have not sent again */
 	struct event *tick;
-	struct list queue; /* of batches to send, oldest first */
-	struct list idle;  /* batches for reuse */
-	size_t idle_count;
+	struct lanes lanes; /* what waits to be sent */
 	struct batch *flying;
 	int64_t flown_at_us;
 	size_t pending_reports;
 	bool retries_later; /* a deadlock or the like: the tick sends again */
 	bool is_suspect;    /* it refused a batch as a whole: not announced before one succeeds */
 	struct find_queue finds;
+	struct retract_queue retractions;
 	struct buf refusals; /* array of intake.refusal */
 	uint32_t refusal_count;
 	bool refusals_fly;
@@ -76,55 +77,14 @@ static void set_pending(struct store *store, size_t pending)
 
 /* --- batches --- */
 
-static struct batch *take_idle_batch(struct store *store)
-{
-	if (list_is_empty(&store->idle)) {
-		return batch_new((uint32_t)store->conf->database_max_batch_reports);
-	}
-	struct batch *batch = LIST_OWNER(store->idle.next, struct batch, link);
-	list_remove(&batch->link);
-	store->idle_count--;
-	return batch;
-}
-
 static void recycle(struct store *store, struct batch *batch)
 {
-	if (store->idle_count >= MAX_IDLE_BATCHES ||
-		batch->capacity != store->conf->database_max_batch_reports || !batch_reset(batch)) {
-		batch_free(&batch);
-		return;
-	}
-	list_append(&store->idle, &batch->link);
-	store->idle_count++;
+	lanes_recycle(&store->lanes, store->conf, batch);
 }
 
-/* The batch at the end of the queue if it still has room, else a new one behind it. */
-static struct batch *open_batch(struct store *store, size_t more_bytes)
-{
-	if (!list_is_empty(&store->queue)) {
-		struct batch *last = LIST_OWNER(store->queue.prev, struct batch, link);
-		if (!last->is_atomic && last->count < last->capacity &&
-			batch_bytes(last) + more_bytes <=
-				(size_t)store->conf->database_max_batch_bytes) {
-			return last;
-		}
-	}
-	struct batch *batch = take_idle_batch(store);
-	if (batch != NULL) {
-		list_append(&store->queue, &batch->link);
-	}
-	return batch;
-}
-
-/* To the front of the queue, unless nobody waits for it any more. */
 static void take_back(struct store *store, struct batch *batch)
 {
-	if (batch->unanswered == 0) {
-		recycle(store, batch);
-		return;
-	}
-	/* Appending to the first element's place: the head of a ring is also its end. */
-	list_append(store->queue.next, &batch->link);
+	lanes_take_back(&store->lanes, store->conf, batch);
 }
 
 static void answer_entry(
@@ -136,6 +96,7 @@ static void answer_entry(
 	}
 	entry->is_answered = true;
 	batch->unanswered--;
+	lanes_count(&store->lanes, entry->partner_id, -1);
 	set_pending(store, store->pending_reports - 1);
 	store->hooks.on_result(store->hooks.ctx, entry->ticket, result);
 }
@@ -169,9 +130,9 @@ static struct batch *without_answered(struct store *store, struct batch *batch)
 
 static void send_next_batch(struct store *store)
 {
-	while (store->flying == NULL && !list_is_empty(&store->queue)) {
-		struct batch *batch = LIST_OWNER(store->queue.next, struct batch, link);
-		list_remove(&batch->link);
+	struct batch *batch;
+	while (store->flying == NULL &&
+		(batch = lanes_next(&store->lanes, store->conf, clock_monotonic_ms())) != NULL) {
 		batch = without_answered(store, batch);
 		if (batch == NULL) {
 			continue;
@@ -291,9 +252,9 @@ static void on_batch_result(struct store *store, const PGresult *result)
 	}
 }
 
-/* --- look-ups and refusals --- */
+/* --- look-ups, retractions and refusals --- */
 
-static void on_find_answer(void *ctx, uint64_t ticket, const struct store_result *result)
+static void on_answer(void *ctx, uint64_t ticket, const struct store_result *result)
 {
 	struct store *store = ctx;
 	store->hooks.on_result(store->hooks.ctx, ticket, result);
@@ -302,13 +263,52 @@ static void on_find_answer(void *ctx, uint64_t ticket, const struct store_result
 static void on_finds_result(struct store *store, const PGresult *result)
 {
 	if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-		find_queue_answer(&store->finds, result, on_find_answer, store);
+		find_queue_answer(&store->finds, result, on_answer, store);
 		return;
 	}
 	find_queue_lost(&store->finds);
 	store->retries_later = true;
 	if (pg_error_class(PQresultErrorField(result, PG_DIAG_SQLSTATE)) == PG_ERROR_AWAY) {
 		give_up_link(store, result);
+	}
+}
+
+static void take_back_retraction(struct store *store)
+{
+	if (store->retractions.flying != NULL) {
+		metric_add(&store->metrics->resends, 1);
+		retract_queue_lost(&store->retractions);
+	}
+}
+
+static void on_retraction_error(struct store *store, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	enum pg_error error = pg_error_class(sqlstate);
+
+	if (error == PG_ERROR_RETRY || error == PG_ERROR_AWAY) {
+		take_back_retraction(store);
+		store->retries_later = true;
+		if (error == PG_ERROR_AWAY) {
+			give_up_link(store, result);
+		}
+		return;
+	}
+	bool is_odd = error == PG_ERROR_ODD;
+	log_error("retraction-unstorable", "sqlstate=%s outcome=%s", sqlstate,
+		is_odd ? "unavailable" : "unstorable");
+	retract_queue_refuse(&store->retractions, is_odd ? STORE_UNAVAILABLE : STORE_UNSTORABLE,
+		on_answer, store);
+}
+
+static void on_retraction_result(struct store *store, const PGresult *result)
+{
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		on_retraction_error(store, result);
+	} else if (pg_link_take_doubt(store->link)) {
+		take_back_retraction(store);
+	} else {
+		retract_queue_answer(&store->retractions, result, on_answer, store);
 	}
 }
 
@@ -353,6 +353,9 @@ static void on_link_result(void *ctx, int kind, const PGresult *result)
 	case KIND_FIND:
 		on_finds_result(store, result);
 		break;
+	case KIND_RETRACT:
+		on_retraction_result(store, result);
+		break;
 	case KIND_NOTE_REFUSALS:
 		store->refusals_fly = false;
 		break;
@@ -368,7 +371,7 @@ static void on_link_ready(void *ctx)
 	metric_add(&store->metrics->reconnects, 1);
 	/* Under suspicion a batch that waits is the test; without one nothing would ever pass it.
 	 */
-	if (!store->is_suspect || list_is_empty(&store->queue)) {
+	if (!store->is_suspect || lanes_is_empty(&store->lanes)) {
 		announce(store);
 	}
 	store_kick(store);
@@ -383,6 +386,7 @@ static void on_link_lost(void *ctx, const char *reason)
 		store->flying = NULL;
 	}
 	find_queue_lost(&store->finds);
+	take_back_retraction(store);
 	store->refusals_fly = false;
 	store->hooks.on_state(store->hooks.ctx, false, reason);
 }
@@ -408,7 +412,7 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 	struct store *store = ctx;
 	(void)fd;
 	(void)what;
-	if (store->flying == NULL && !list_is_empty(&store->queue) && gathers_on(store)) {
+	if (store->flying == NULL && !lanes_is_empty(&store->lanes) && gathers_on(store)) {
 		store_kick(store);
 		return;
 	}
@@ -418,16 +422,26 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 	if (pg_link_is_ready(store->link)) {
 		find_queue_send(&store->finds, store->link, KIND_FIND, STATEMENT_FIND);
 	}
+	if (pg_link_is_ready(store->link)) {
+		retract_queue_send(
+			&store->retractions, store->link, KIND_RETRACT, STATEMENT_RETRACT);
+	}
 }
 
 /* --- time --- */
 
-static void expire_batch(struct store *store, struct batch *batch, int64_t before_ms)
+struct expiry {
+	struct store *store;
+	int64_t before_ms;
+};
+
+static void expire_batch(void *ctx, struct batch *batch)
 {
+	const struct expiry *expiry = ctx;
 	struct store_result unavailable = {.outcome = STORE_UNAVAILABLE};
 	for (uint32_t i = 0; i < batch->count; i++) {
-		if (batch->entries[i].queued_at_ms <= before_ms) {
-			answer_entry(store, batch, i, &unavailable);
+		if (batch->entries[i].queued_at_ms <= expiry->before_ms) {
+			answer_entry(expiry->store, batch, i, &unavailable);
 		}
 	}
 }
@@ -435,21 +449,14 @@ static void expire_batch(struct store *store, struct batch *batch, int64_t befor
 static void expire(struct store *store)
 {
 	int64_t before_ms = clock_monotonic_ms() - store->conf->database_store_wait_ms;
-	struct list *link = store->queue.next;
+	struct expiry expiry = {store, before_ms};
 
 	if (store->flying != NULL) {
-		expire_batch(store, store->flying, before_ms);
+		expire_batch(&expiry, store->flying);
 	}
-	while (link != &store->queue) {
-		struct batch *batch = LIST_OWNER(link, struct batch, link);
-		link = link->next;
-		expire_batch(store, batch, before_ms);
-		if (batch->unanswered == 0) {
-			list_remove(&batch->link);
-			recycle(store, batch);
-		}
-	}
-	find_queue_expire(&store->finds, before_ms, on_find_answer, store);
+	lanes_each(&store->lanes, store->conf, expire_batch, &expiry);
+	find_queue_expire(&store->finds, before_ms, on_answer, store);
+	retract_queue_expire(&store->retractions, before_ms, on_answer, store);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -480,9 +487,9 @@ struct store *store_new(struct event_base *base, struct conf *conf, const struct
 	store->conf = conf_ref(conf);
 	store->metrics = metrics;
 	store->hooks = hooks;
-	list_init(&store->queue);
-	list_init(&store->idle);
+	lanes_init(&store->lanes);
 	find_queue_init(&store->finds);
+	retract_queue_init(&store->retractions);
 	buf_init(&store->refusals, (size_t)4 << 20);
 	store->kick = evtimer_new(base, on_kick, store);
 	store->tick = evtimer_new(base, on_tick, store);
@@ -500,15 +507,6 @@ struct store *store_new(struct event_base *base, struct conf *conf, const struct
 	return store;
 }
 
-static void free_batches(struct list *list)
-{
-	while (!list_is_empty(list)) {
-		struct batch *batch = LIST_OWNER(list->next, struct batch, link);
-		list_remove(&batch->link);
-		batch_free(&batch);
-	}
-}
-
 void store_free(struct store **store_ptr)
 {
 	struct store *store = *store_ptr;
@@ -523,9 +521,9 @@ void store_free(struct store **store_ptr)
 		event_free(store->tick);
 	}
 	batch_free(&store->flying);
-	free_batches(&store->queue);
-	free_batches(&store->idle);
+	lanes_fini(&store->lanes);
 	find_queue_fini(&store->finds);
+	retract_queue_fini(&store->retractions);
 	buf_fini(&store->refusals);
 	conf_unref(&store->conf);
 	free(store);
@@ -554,10 +552,13 @@ bool store_submit(struct store *store, const struct submission *submission, uint
 	if (!store_has_room(store)) {
 		return false;
 	}
-	struct batch *batch = open_batch(store, submission_bytes(submission));
-	if (batch == NULL || !batch_append(batch, submission, ticket, clock_monotonic_ms())) {
+	int64_t now_ms = clock_monotonic_ms();
+	struct batch *batch = lanes_open(&store->lanes, store->conf, submission->partner_id,
+		submission_bytes(submission), now_ms);
+	if (batch == NULL || !batch_append(batch, submission, ticket, now_ms)) {
 		return false;
 	}
+	lanes_count(&store->lanes, submission->partner_id, 1);
 	store->has_gathered = true;
 	store->expected -= store->expected > 0 ? 1 : 0;
 	set_pending(store, store->pending_reports + 1);
@@ -619,7 +620,9 @@ void store_atomic_commit(struct store *store, struct store_atomic **atomic)
 	for (uint32_t i = 0; i < batch->count; i++) {
 		batch->entries[i].queued_at_ms = now_ms;
 	}
-	list_append(&store->queue, &batch->link);
+	int32_t partner_id = batch->entries[0].partner_id;
+	lanes_put_whole(&store->lanes, partner_id, batch);
+	lanes_count(&store->lanes, partner_id, (int32_t)batch->count);
 	set_pending(store, store->pending_reports + batch->count);
 	store_arm_tick(store);
 	if (store->flying == NULL && !store->retries_later) {
@@ -637,6 +640,22 @@ bool store_find(struct store *store, const struct store_key *key, uint64_t ticke
 	return true;
 }
 
+bool store_retract(struct store *store, const struct retraction *retraction, uint64_t ticket)
+{
+	if (!retract_queue_add(&store->retractions, retraction, ticket, clock_monotonic_ms())) {
+		return false;
+	}
+	store_arm_tick(store);
+	store_kick(store);
+	return true;
+}
+
+bool store_is_dominated_by(const struct store *store, int32_t partner_id)
+{
+	return lanes_is_dominated_by(
+		&store->lanes, partner_id, store->pending_reports, clock_monotonic_ms());
+}
+
 bool store_is_available(const struct store *store)
 {
 	return pg_link_is_ready(store->link) && !store->is_suspect;
@@ -644,5 +663,5 @@ bool store_is_available(const struct store *store)
 
 size_t store_pending(const struct store *store)
 {
-	return store->pending_reports + store->finds.count;
+	return store->pending_reports + store->finds.count + store->retractions.count;
 }

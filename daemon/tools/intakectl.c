@@ -22,7 +22,9 @@ enum option_code {
 	OPTION_ORG,
 	OPTION_TITLE,
 	OPTION_LIVE,
+	OPTION_MODE,
 	OPTION_RELAY,
+	OPTION_QUOTA,
 	OPTION_CERT,
 	OPTION_SPKI,
 	OPTION_NOTE,
@@ -36,7 +38,9 @@ static const struct option long_options[] = {
 	{"org", required_argument, NULL, OPTION_ORG},
 	{"title", required_argument, NULL, OPTION_TITLE},
 	{"live", no_argument, NULL, OPTION_LIVE},
-	{"relay", no_argument, NULL, OPTION_RELAY},
+	{"mode", required_argument, NULL, OPTION_MODE},
+	{"relay", optional_argument, NULL, OPTION_RELAY},
+	{"quota", required_argument, NULL, OPTION_QUOTA},
 	{"cert", required_argument, NULL, OPTION_CERT},
 	{"spki", required_argument, NULL, OPTION_SPKI},
 	{"note", required_argument, NULL, OPTION_NOTE},
@@ -53,7 +57,7 @@ struct command {
 	const char *purpose;
 	enum argument_rule argument_rule;
 	enum outcome (*run)(const struct request *request);
-	enum option_code options[4]; /* beside those that all take; 0 ends */
+	enum option_code options[6]; /* beside those that all take; 0 ends */
 };
 
 static const struct command commands[] = {
@@ -61,9 +65,16 @@ static const struct command commands[] = {
 		{0}},
 	{"db", "status", "", "applied and pending migrations", ARGUMENT_NONE,
 		migrate_command_status, {0}},
-	{"partner", "add", "NAME --org DOMAIN... [--title TEXT] [--live] [--relay]",
+	{"partner", "add",
+		"NAME --org DOMAIN... [--title TEXT] [--live] [--relay] [--quota KEY=VALUE...]",
 		"enrol a partner", ARGUMENT_ONE, partner_command_add,
-		{OPTION_ORG, OPTION_TITLE, OPTION_LIVE, OPTION_RELAY}},
+		{OPTION_ORG, OPTION_TITLE, OPTION_LIVE, OPTION_RELAY, OPTION_QUOTA}},
+	{"partner", "set",
+		"NAME [--mode test|live] [--title TEXT] [--org DOMAIN...] [--relay yes|no] "
+		"[--quota "
+		"KEY=VALUE...]",
+		"change what is given", ARGUMENT_ONE, partner_command_set,
+		{OPTION_MODE, OPTION_TITLE, OPTION_ORG, OPTION_RELAY, OPTION_QUOTA}},
 	{"partner", "list", "", "all partners", ARGUMENT_NONE, partner_command_list, {0}},
 	{"partner", "show", "NAME", "one partner", ARGUMENT_ONE, partner_command_show, {0}},
 	{"partner", "suspend", "NAME", "refuse its requests", ARGUMENT_ONE, partner_command_suspend,
@@ -95,9 +106,13 @@ static void print_usage(FILE *out)
 	fputs("usage: intakectl [-c FILE] [--json] COMMAND\n\n", out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		const struct command *command = &commands[i];
-		char line[128];
+		char line[160];
 		snprintf(line, sizeof(line), "%s %s %s", command->group,
 			command->verb == NULL ? "" : command->verb, command->usage);
+		if (strlen(line) > 62) {
+			fprintf(out, "  %s\n", line);
+			line[0] = '\0';
+		}
 		fprintf(out, "  %-62s %s\n", line, command->purpose);
 	}
 	fputs("\n  -c FILE    configuration, " DEFAULT_CONF_PATH " without it\n"
@@ -165,6 +180,33 @@ static void note_code(struct options *options, int code)
 	options->codes[options->code_count++] = code;
 }
 
+static bool is_one_of(const char *text, const char *one, const char *other)
+{
+	return strcmp(text, one) == 0 || strcmp(text, other) == 0;
+}
+
+/* Said without a value too, the value may not only be joined to it but also be the next word. */
+static const char *relay_value(char *const *argv)
+{
+	if (optarg != NULL) {
+		return optarg;
+	}
+	if (argv[optind] != NULL && is_one_of(argv[optind], "yes", "no")) {
+		return argv[optind++];
+	}
+	return "yes";
+}
+
+static void take_one_more(
+	struct options *options, const char **values, size_t *count, size_t max, const char *value)
+{
+	if (*count == max) {
+		options->is_wrong = true;
+	} else {
+		values[(*count)++] = value;
+	}
+}
+
 static void take_option(struct options *options, int code, const char *value)
 {
 	struct request *request = options->request;
@@ -177,11 +219,11 @@ static void take_option(struct options *options, int code, const char *value)
 		request->is_json = true;
 		break;
 	case OPTION_ORG:
-		if (request->organisation_count == ORGANISATIONS_MAX) {
-			options->is_wrong = true;
-		} else {
-			request->organisations[request->organisation_count++] = value;
-		}
+		take_one_more(options, request->organisations, &request->organisation_count,
+			ORGANISATIONS_MAX, value);
+		break;
+	case OPTION_QUOTA:
+		take_one_more(options, request->quotas, &request->quota_count, QUOTAS_MAX, value);
 		break;
 	case OPTION_TITLE:
 		request->title = value;
@@ -189,8 +231,11 @@ static void take_option(struct options *options, int code, const char *value)
 	case OPTION_LIVE:
 		request->is_live = true;
 		break;
+	case OPTION_MODE:
+		request->mode = value;
+		break;
 	case OPTION_RELAY:
-		request->may_relay = true;
+		request->relay = value;
 		break;
 	case OPTION_CERT:
 		request->certificate = value;
@@ -212,9 +257,24 @@ static void take_option(struct options *options, int code, const char *value)
 	}
 }
 
+static bool changes_nothing(const struct request *request)
+{
+	return request->mode == NULL && request->title == NULL && request->relay == NULL &&
+		request->organisation_count == 0 && request->quota_count == 0;
+}
+
 /* What the command needs beside its words; NULL when it has it. */
 static const char *find_lack(const struct command *command, const struct request *request)
 {
+	if (request->mode != NULL && !is_one_of(request->mode, "test", "live")) {
+		return "--mode is test or live";
+	}
+	if (request->relay != NULL && !is_one_of(request->relay, "yes", "no")) {
+		return "--relay is yes or no";
+	}
+	if (command->run == partner_command_set && changes_nothing(request)) {
+		return "an option has to say what to change";
+	}
 	if (command->run == partner_command_add && request->organisation_count == 0) {
 		return "a partner needs at least one --org, the domain it reports for";
 	}
@@ -275,7 +335,7 @@ static enum outcome run_line(int argc, char **argv)
 	struct options options = {.request = &request};
 	int code = 0;
 	while ((code = getopt_long(argc, argv, "c:V", long_options, NULL)) != -1) {
-		take_option(&options, code, optarg);
+		take_option(&options, code, code == OPTION_RELAY ? relay_value(argv) : optarg);
 	}
 	char **words = argv + optind;
 	int word_count = argc - optind;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #define ORGANISATIONS_MAX 1000
+#define QUOTAS_MAX 64
 
 /* Exit statuses. */
 enum outcome { OUTCOME_DONE = 0, OUTCOME_FAILED = 1, OUTCOME_USAGE = 2 };
@@ -24,13 +25,16 @@ struct request {
 	const struct conf *conf;
 	bool is_json;
 	bool is_live;
-	bool may_relay;
+	const char *mode;  /* NULL: not given, as with all texts here */
+	const char *relay; /* "yes" or "no" */
 	const char *title;
 	const char *note;
 	const char *certificate; /* path of a PEM file */
 	const char *spki;        /* hex */
 	const char *organisations[ORGANISATIONS_MAX];
 	size_t organisation_count;
+	const char *quotas[QUOTAS_MAX]; /* KEY=VALUE */
+	size_t quota_count;
 	const char *argument; /* behind the command's two words; NULL: none */
 };
 
@@ -38,6 +42,7 @@ enum outcome migrate_command_apply(const struct request *request);
 enum outcome migrate_command_status(const struct request *request);
 enum outcome partner_command_add(const struct request *request);
 enum outcome partner_command_list(const struct request *request);
+enum outcome partner_command_set(const struct request *request);
 enum outcome partner_command_show(const struct request *request);
 enum outcome partner_command_suspend(const struct request *request);
 enum outcome partner_command_resume(const struct request *request);

@@ -7,27 +7,50 @@
 
 #include "base/buf.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Digits of a quota, so that it fits the database's numbers. */
+#define QUOTA_MAX_DIGITS 18
+#define ORGANISATIONS_MAX_BYTES 1048576
 
 #define LIST_COLUMNS                                                           \
 	"name, CASE WHEN is_live THEN 'live' ELSE 'test' END AS mode,"         \
 	" CASE WHEN is_suspended THEN 'suspended' ELSE 'active' END AS state," \
 	" CASE WHEN may_relay THEN 'yes' ELSE 'no' END AS relay, active_keys AS keys,"
 
+/* As --quota takes it. */
+#define QUOTA_COLUMN(key)                                                              \
+	" CASE " key " WHEN 0 THEN 'none' ELSE coalesce(" key "::text, 'default') END" \
+	" AS quota_" key ","
+
+#define QUOTA_COLUMNS                     \
+	QUOTA_COLUMN("connections")       \
+	QUOTA_COLUMN("reports_in_flight") \
+	QUOTA_COLUMN("reports_per_s")     \
+	QUOTA_COLUMN("reports_burst")     \
+	QUOTA_COLUMN("bytes_per_s")       \
+	QUOTA_COLUMN("bytes_burst")
+
+#define WITH_QUOTAS                                                              \
+	"(SELECT p.*, to_jsonb(q) - 'name' AS quota FROM intake.partners() AS p" \
+	" JOIN intake.partner_quotas() AS q ON q.name = p.name) AS p"
+
 static const char list_sql[] =
 	"SELECT " LIST_COLUMNS " organisations[1] || CASE WHEN cardinality(organisations) > 1"
 	" THEN ' +' || cardinality(organisations) - 1 ELSE '' END AS organisations, title"
 	" FROM intake.partners()";
 static const char list_json_sql[] =
-	"SELECT coalesce(json_agg(row_to_json(p)), '[]') FROM intake.partners() AS p";
+	"SELECT coalesce(json_agg(row_to_json(p) ORDER BY name), '[]') FROM " WITH_QUOTAS;
 static const char show_sql[] =
-	"SELECT " LIST_COLUMNS " array_to_string(organisations, ', ') AS organisations, title,"
+	"SELECT " LIST_COLUMNS
+	" array_to_string(organisations, ', ') AS organisations, title," QUOTA_COLUMNS
 	" created_at::timestamptz(0) AS created,"
 	" changed_at::timestamptz(0) AS changed"
-	" FROM intake.partners() WHERE name = $1";
-static const char show_json_sql[] =
-	"SELECT row_to_json(p) FROM intake.partners() AS p WHERE name = $1";
+	" FROM intake.partners() JOIN intake.partner_quotas() USING (name) WHERE name = $1";
+static const char show_json_sql[] = "SELECT row_to_json(p) FROM " WITH_QUOTAS " WHERE name = $1";
 
 static bool print_list(struct database *database, const struct request *request, struct err *err)
 {
@@ -104,25 +127,118 @@ static bool array_literal(struct buf *out, const char *const *texts, size_t coun
 	return fits && buf_append(out, "}", 2);
 }
 
-static bool add_partner(struct database *database, const struct request *request, struct err *err)
+static bool organisations_literal(struct buf *out, const struct request *request, struct err *err)
+{
+	return array_literal(out, request->organisations, request->organisation_count) ||
+		err_set(err, "the organisations are too long; use fewer");
+}
+
+static bool run_sql(struct database *database, const char *sql, const char *const *parameters,
+	int parameter_count, struct err *err)
+{
+	PGresult *done = database_query(database, sql, parameters, parameter_count, err);
+	PQclear(done);
+	return done != NULL;
+}
+
+/* NULL when the value is none that a quota can have. */
+static json_t *quota_value(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	if (strcmp(text, "default") == 0) {
+		return json_null();
+	}
+	if (strcmp(text, "none") == 0) {
+		return json_integer(0);
+	}
+	if (digits == 0 || digits > QUOTA_MAX_DIGITS || text[digits] != '\0') {
+		return NULL;
+	}
+	long long number = strtoll(text, NULL, 10);
+	return number > 0 ? json_integer(number) : NULL;
+}
+
+static bool add_quota(json_t *quotas, const char *text, struct err *err)
+{
+	const char *sign = strchr(text, '=');
+	json_t *value = sign == NULL ? NULL : quota_value(sign + 1);
+	if (value == NULL) {
+		return err_set(err,
+			"--quota %s is not KEY=VALUE with a number from 1, none or default as "
+			"VALUE",
+			text);
+	}
+	return json_object_setn_new(quotas, text, (size_t)(sign - text), value) == 0 ||
+		err_set(err, "the key of --quota %s is not text in UTF-8", text);
+}
+
+/* The options as intake.partner_set() takes them, for free(); which keys there are it knows. */
+static char *quotas_json(const struct request *request, struct err *err)
+{
+	json_t *quotas = json_object();
+	bool is_good = true;
+	for (size_t i = 0; i < request->quota_count && is_good; i++) {
+		is_good = add_quota(quotas, request->quotas[i], err);
+	}
+	char *text = is_good ? json_dumps(quotas, JSON_COMPACT) : NULL;
+	if (is_good && text == NULL) {
+		err_set(err, "there is no memory left");
+	}
+	json_decref(quotas);
+	return text;
+}
+
+/* Changes what the request gives. */
+static bool change_partner(
+	struct database *database, const struct request *request, struct err *err)
 {
 	struct buf organisations;
-	buf_init(&organisations, 1048576);
-	PGresult *done = NULL;
-	if (!array_literal(&organisations, request->organisations, request->organisation_count)) {
-		err_set(err, "the organisations are too long; use fewer");
-	} else {
+	buf_init(&organisations, ORGANISATIONS_MAX_BYTES);
+	char *quotas = quotas_json(request, err);
+	bool is_done = quotas != NULL && organisations_literal(&organisations, request, err);
+	if (is_done) {
+		const char *parameters[] = {request->argument, request->title,
+			request->organisation_count == 0 ? NULL : organisations.data,
+			request->relay, request->mode, quotas};
+		is_done = run_sql(database,
+			"SELECT intake.partner_set($1, $2, $3::text[], $4::boolean,"
+			" $5::text = 'live', $6::jsonb)",
+			parameters, 6, err);
+	}
+	buf_fini(&organisations);
+	free(quotas);
+	return is_done;
+}
+
+static bool insert_partner(
+	struct database *database, const struct request *request, struct err *err)
+{
+	struct buf organisations;
+	buf_init(&organisations, ORGANISATIONS_MAX_BYTES);
+	bool is_done = organisations_literal(&organisations, request, err);
+	if (is_done) {
 		const char *parameters[] = {request->argument,
 			request->title == NULL ? "" : request->title, organisations.data,
-			request->may_relay ? "t" : "f", request->is_live ? "t" : "f"};
-		done = database_query(database,
+			request->relay == NULL ? "no" : request->relay,
+			request->is_live ? "yes" : "no"};
+		is_done = run_sql(database,
 			"SELECT intake.partner_add($1, $2, $3::text[], $4::boolean, $5::boolean)",
 			parameters, 5, err);
 	}
 	buf_fini(&organisations);
-	PQclear(done);
-	if (done == NULL || request->is_json) {
-		return done != NULL && print_partner(database, request, err);
+	return is_done;
+}
+
+static bool add_partner(struct database *database, const struct request *request, struct err *err)
+{
+	/* Its quotas are a second step; closing the connection undoes the first. */
+	if (!run_sql(database, "BEGIN", NULL, 0, err) || !insert_partner(database, request, err) ||
+		!change_partner(database, request, err) ||
+		!run_sql(database, "COMMIT", NULL, 0, err)) {
+		return false;
+	}
+	if (request->is_json) {
+		return print_partner(database, request, err);
 	}
 	printf("partner %s is enrolled, in %s\n", request->argument,
 		request->is_live ? "live mode"
@@ -135,14 +251,30 @@ enum outcome partner_command_add(const struct request *request)
 	return run_action(request, add_partner);
 }
 
+static bool set_partner(struct database *database, const struct request *request, struct err *err)
+{
+	if (!change_partner(database, request, err)) {
+		return false;
+	}
+	if (request->is_json) {
+		return print_partner(database, request, err);
+	}
+	printf("partner %s is changed: within 5 seconds it is in force\n", request->argument);
+	return true;
+}
+
+enum outcome partner_command_set(const struct request *request)
+{
+	return run_action(request, set_partner);
+}
+
 static bool set_suspended(struct database *database, const struct request *request,
 	const char *suspended, struct err *err)
 {
 	const char *parameters[] = {request->argument, suspended};
-	PGresult *done = database_query(database,
-		"SELECT intake.partner_set_suspended($1, $2::boolean)", parameters, 2, err);
-	PQclear(done);
-	return done != NULL && (!request->is_json || print_partner(database, request, err));
+	return run_sql(database, "SELECT intake.partner_set_suspended($1, $2::boolean)", parameters,
+		       2, err) &&
+		(!request->is_json || print_partner(database, request, err));
 }
 
 static bool suspend_partner(

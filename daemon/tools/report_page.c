@@ -49,6 +49,20 @@ static const char page_tail[] = ".El\n"
 				".Sh SEE ALSO\n"
 				".Xr intaked 8\n";
 
+static bool render_retraction(struct buf *out, const struct taxonomy *taxonomy)
+{
+	return buf_printf(out,
+		       ".Sh RETRACTION\n"
+		       "A report is retracted by a\n"
+		       ".Li POST\n"
+		       "of one such object, of at most %d bytes, to\n"
+		       ".Pa /v1/reports/{report_id}/retraction .\n"
+		       "Its receipt says so from then on, with time and reason.\n"
+		       "A newer revision makes the report current again.\n",
+		       REPORT_RETRACTION_MAX_BYTES) &&
+		report_reference_render_retraction(out, taxonomy);
+}
+
 static bool render_codes(struct buf *out)
 {
 	static const struct {
@@ -80,9 +94,9 @@ static bool render_problems(struct buf *out)
 static bool render_page(struct buf *out, const struct taxonomy *taxonomy)
 {
 	return buf_append_str(out, str_from(page_head)) && report_reference_render(out, taxonomy) &&
-		buf_append_str(out, str_from(codes_head)) && render_codes(out) &&
-		buf_append_str(out, str_from(problems_head)) && render_problems(out) &&
-		buf_append_str(out, str_from(page_tail));
+		render_retraction(out, taxonomy) && buf_append_str(out, str_from(codes_head)) &&
+		render_codes(out) && buf_append_str(out, str_from(problems_head)) &&
+		render_problems(out) && buf_append_str(out, str_from(page_tail));
 }
 
 int main(int argc, char **argv)

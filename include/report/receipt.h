@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A receipt: what a partner can rely on once it was sent. The same function renders the first one
- * and every later one, so a receipt comes back unchanged but for its status.
+ * and every later one, so a receipt comes back unchanged but for its status and, while that says
+ * retracted, the retraction behind it.
  */
 #pragma once
 
@@ -32,6 +33,8 @@ struct receipt {
 	struct str primary_area;
 	bool is_test;
 	struct str warnings; /* JSON array as text; empty means [] */
+	int64_t retracted_at_us;
+	struct str reason; /* of the retraction */
 };
 
 /* Appends one JSON object, members in the order of the partner interface, no line ending. */

@@ -24,6 +24,8 @@
 		"This report id and revision hold other content")                                  \
 	X(REVISION_SUPERSEDED, "revision-superseded", 409, false, "A newer revision is stored")    \
 	X(REPORT_ERASED, "report-erased", 409, false, "The report was erased")                     \
+	X(RETRACTION_CONFLICT, "retraction-conflict", 409, false,                                  \
+		"The report was retracted for another reason")                                     \
 	X(LENGTH_REQUIRED, "length-required", 411, true, "A body needs a declared length")         \
 	X(BODY_TOO_LARGE, "body-too-large", 413, true, "The body is too large")                    \
 	X(LINE_TOO_LONG, "line-too-long", 413, false, "The line is too long for a report")         \
@@ -34,6 +36,8 @@
 	X(EXPECTATION, "expectation", 417, true, "The expectation is not known")                   \
 	X(REPORT_INVALID, "report-invalid", 422, false,                                            \
 		"The report breaks the schema or the taxonomy")                                    \
+	X(RETRACTION_INVALID, "retraction-invalid", 422, false,                                    \
+		"The retraction breaks the schema")                                                \
 	X(BATCH_ROLLED_BACK, "batch-rolled-back", 424, false,                                      \
 		"Another report of the batch was refused, so this one was not stored")             \
 	X(QUOTA, "quota", 429, false, "The partner's quota is used up")                            \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Bytes in, verdict out: parse, schema and rules of one report. Pure: no clock, no I/O, no log; the
- * time and the partner's permissions are passed in.
+ * Bytes in, verdict out: parse, schema and rules of one report, or of the body that retracts one.
+ * Pure: no clock, no I/O, no log; the time and the partner's permissions are passed in.
  */
 #pragma once
 
@@ -12,6 +12,8 @@
 #include "report/taxonomy.h"
 
 #define REPORT_MAX_ERRORS 100
+/* Of the body of a retraction: a reason at its limit, every character escaped, is 12,000 bytes. */
+#define REPORT_RETRACTION_MAX_BYTES 16384
 
 /* What the verdict depends on besides the bytes. */
 struct report_rules {
@@ -72,6 +74,11 @@ struct report_result {
 	char detail[160]; /* of REPORT_NOT_JSON: what was expected, at which byte */
 };
 
+struct report_retraction {
+	int32_t revision;
+	struct str reason;
+};
+
 /*
  * Must be called once before threads start: seeds jansson's hash tables and gives it arenas to
  * allocate from.
@@ -84,6 +91,13 @@ void report_check_init(void);
  */
 void report_check(struct arena *arena, const struct report_rules *rules, struct str body,
 	struct report_result *result_out);
+
+/*
+ * Judges the body of a retraction in the same way; result_out has no report, no key and no
+ * warnings. retraction_out is complete when it is valid.
+ */
+void report_check_retraction(struct arena *arena, const struct report_rules *rules, struct str body,
+	struct report_result *result_out, struct report_retraction *retraction_out);
 
 /* Appends findings as a JSON array: pointer, code, detail, member, allowed, did_you_mean. */
 MUST_CHECK bool report_findings_render(

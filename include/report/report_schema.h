@@ -12,3 +12,7 @@
 MUST_CHECK bool report_schema_render(struct buf *out, const struct taxonomy *taxonomy);
 /* mdoc(7) list of every field: type, limits, required, allowed values, why it exists. */
 MUST_CHECK bool report_reference_render(struct buf *out, const struct taxonomy *taxonomy);
+/* The same two of the body that retracts a report. */
+MUST_CHECK bool report_schema_render_retraction(struct buf *out, const struct taxonomy *taxonomy);
+MUST_CHECK bool report_reference_render_retraction(
+	struct buf *out, const struct taxonomy *taxonomy);

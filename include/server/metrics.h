@@ -10,17 +10,19 @@
 #include "net/handshake_failure.h"
 #include "report/reject.h"
 #include "report/report_check.h"
+#include "server/quota.h"
 #include "store/registry.h"
 #include "store/store.h"
 
 /* Resources as metrics name them: a bounded set, whatever partners ask for. */
-#define ROUTE_TABLE(X)                       \
-	X(REPORTS, "/v1/reports")            \
-	X(VALIDATE, "/v1/reports/validate")  \
-	X(REPORT, "/v1/reports/{report_id}") \
-	X(WHOAMI, "/v1/whoami")              \
-	X(TAXONOMY, "/v1/taxonomy")          \
-	X(SCHEMA, "/v1/schema")              \
+#define ROUTE_TABLE(X)                                      \
+	X(REPORTS, "/v1/reports")                           \
+	X(VALIDATE, "/v1/reports/validate")                 \
+	X(REPORT, "/v1/reports/{report_id}")                \
+	X(RETRACTION, "/v1/reports/{report_id}/retraction") \
+	X(WHOAMI, "/v1/whoami")                             \
+	X(TAXONOMY, "/v1/taxonomy")                         \
+	X(SCHEMA, "/v1/schema")                             \
 	X(OTHER, "other")
 
 enum route {
@@ -71,6 +73,7 @@ struct metrics {
 	struct partner_metrics partners[METRICS_PARTNERS]; /* untouched pages cost no memory */
 };
 
+const char *metrics_route_path(enum route route);
 void metrics_count_request(struct metrics *metrics, enum route route, int status);
 /* partner_id 0: nobody that is known. */
 struct partner_metrics *metrics_partner(struct metrics *metrics, int32_t partner_id);
@@ -86,7 +89,9 @@ struct metrics_process {
 	uint64_t reload_failures;
 	bool last_reload_failed;
 	const struct registry *registry; /* NULL: not read yet */
-	struct str taxonomy;             /* id/version */
+	const struct conf *conf;
+	struct quota_table *quotas;
+	struct str taxonomy; /* id/version */
 };
 
 /* Sum over workers of the counter that stands at offset in struct metrics. */

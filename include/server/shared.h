@@ -6,14 +6,12 @@
 
 #include "base/attr.h"
 #include "net/peer_gate.h"
+#include "server/quota.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Connections are counted by partner number modulo this: a collision makes a cap stricter. */
-#define SHARED_PARTNER_SLOTS 4096
 
 struct database_state {
 	_Atomic int links_away;
@@ -26,7 +24,7 @@ struct shared {
 	_Atomic int accepting; /* workers that poll listening_fd */
 	_Atomic uint32_t connections;
 	struct peer_gate gate;
-	_Atomic uint32_t partner_connections[SHARED_PARTNER_SLOTS];
+	struct quota_table *quotas;
 	struct database_state database;
 };
 

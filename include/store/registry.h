@@ -18,6 +18,20 @@
 struct registry;
 struct registry_reader;
 
+/* Of a quota: the configuration's holds, or none does. */
+#define PARTNER_QUOTA_DEFAULT (-1)
+#define PARTNER_QUOTA_NONE 0
+
+/* What a partner may use, where its row says so. */
+struct partner_quota {
+	int64_t connections;
+	int64_t reports_in_flight;
+	int64_t reports_per_s;
+	int64_t reports_burst;
+	int64_t bytes_per_s;
+	int64_t bytes_burst;
+};
+
 struct partner {
 	int32_t id;
 	struct str name;
@@ -27,6 +41,7 @@ struct partner {
 	bool is_live;
 	bool is_suspended;
 	bool has_keys; /* once a key was enrolled, only keys match */
+	struct partner_quota quota;
 };
 
 enum registry_match { REGISTRY_KNOWN, REGISTRY_SUSPENDED, REGISTRY_UNKNOWN };

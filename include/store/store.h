@@ -23,11 +23,12 @@ struct store;
 
 enum store_outcome {
 	STORE_STORED,      /* committed now (or by an earlier sending of this very submission) */
-	STORE_DUPLICATE,   /* equal content was stored before: see the receipt */
-	STORE_CONFLICT,    /* other content was stored under this key: see the receipt */
-	STORE_SUPERSEDED,  /* a newer revision is stored, this one is not */
+	STORE_DUPLICATE,   /* equal content, or reason, was stored before: see the receipt */
+	STORE_CONFLICT,    /* other content, or another reason, was stored: see the receipt */
+	STORE_SUPERSEDED,  /* a newer revision is stored, this one is not, or not retracted */
+	STORE_RETRACTED,   /* of store_retract, like STORE_STORED: see the receipt */
 	STORE_FOUND,       /* of store_find: see the receipt */
-	STORE_NOT_FOUND,   /* of store_find */
+	STORE_NOT_FOUND,   /* of store_find and store_retract */
 	STORE_UNSTORABLE,  /* the database refuses this report for good */
 	STORE_ROLLED_BACK, /* another report of its atomic batch was refused */
 	STORE_UNAVAILABLE, /* not stored as far as is known; may be sent again */
@@ -40,7 +41,8 @@ struct store_result {
 };
 
 struct store_hooks {
-	/* ticket as given to store_submit or store_find. Never called from inside those. */
+	/* ticket as given to store_submit, store_find or store_retract. Never called from inside
+	 * those. */
 	void (*on_result)(void *ctx, uint64_t ticket, const struct store_result *result);
 	/* The database can be used, or cannot and why; called at each attempt that fails. */
 	void (*on_state)(void *ctx, bool is_available, const char *reason);
@@ -76,6 +78,16 @@ struct store_key {
 	struct str report_id;
 	int32_t revision;      /* 0: the newest */
 	const uint8_t *sha256; /* NULL: any content */
+};
+
+struct retraction {
+	struct uuid id; /* of this request: tells one that is sent again from a repeat */
+	int64_t retracted_at_us;
+	int32_t partner_id;
+	bool is_test;
+	struct str report_id;
+	int32_t revision;
+	struct str reason;
 };
 
 struct refusal {
@@ -117,10 +129,13 @@ MUST_CHECK bool store_atomic_add(
 	struct store_atomic *atomic, const struct submission *submission, uint64_t ticket);
 uint32_t store_atomic_count(const struct store_atomic *atomic);
 void store_atomic_commit(struct store *store, struct store_atomic **atomic);
-
+MUST_CHECK bool store_retract(
+	struct store *store, const struct retraction *retraction, uint64_t ticket);
 /* Best effort: dropped when the database is away or too many wait. */
 void store_note_refusal(struct store *store, const struct refusal *refusal);
 
+/* True when more than half of many reports that wait are this partner's, and others send too. */
+bool store_is_dominated_by(const struct store *store, int32_t partner_id);
 bool store_is_available(const struct store *store);
-/* Submissions and look-ups without an answer. */
+/* Submissions, look-ups and retractions without an answer. */
 size_t store_pending(const struct store *store);

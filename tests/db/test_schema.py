@@ -118,6 +118,22 @@ class Session:
             columns,
         )
 
+    def retract(self, report_id, revision=1, reason="R", **parameters):
+        """The answer to a request of its own, unless its id is given."""
+        values = {
+            "retraction_id": str(uuid.uuid4()),
+            "retracted_at": "2026-11-10T07:08:09.123456Z",
+            "partner_id": 1,
+            "is_test": False,
+            **parameters,
+        }
+        (row,) = self.query(
+            "SELECT * FROM intake.retract(%s, %s, %s, %s, %s, %s, %s)",
+            [*values.values(), report_id, revision, reason],
+        )
+        assert row["place"] == 1
+        return row
+
     def close(self):
         self.connection.close()
 
@@ -180,6 +196,7 @@ def assert_record_is_consistent(admin):
         " HAVING count(*) > 1",
         "SELECT s.id FROM intake.superseded_key AS s JOIN intake.report_key AS k"
         " USING (report_id, partner_id, is_test) WHERE s.revision >= k.revision",
+        "SELECT report FROM intake.retraction WHERE report NOT IN (SELECT id FROM intake.report)",
         "SELECT id FROM intake.report WHERE sha256(payload) <> sha256",
         "SELECT id FROM intake.report WHERE convert_from(payload, 'UTF8')::jsonb IS NULL",
     ):
@@ -400,22 +417,148 @@ def test_find(session):
     assert (row["action_areas"], row["warnings"]) == ("AA4 AA3", None)
 
 
+# --- retractions ---
+
+
+def receipt_in(row):
+    """What of a row is the report's receipt."""
+    return {name: value for name, value in row.items() if name not in ("place", "outcome")}
+
+
+def seen_by_analysts(postgres, database, report_id):
+    """Revisions and indicators that the views show."""
+    with closing(Session(postgres, database, "analyst", "")) as analyst:
+        rows = analyst.query(
+            "SELECT r.revision, count(i) AS n FROM analysis.report AS r"
+            " LEFT JOIN analysis.indicator AS i ON i.report = r.id"
+            " WHERE r.report_id = %s GROUP BY r.id, r.revision",
+            [report_id],
+        )
+    return [(row["revision"], row["n"]) for row in rows]
+
+
+def indicators_seen_by_analysts(postgres, database, report):
+    with closing(Session(postgres, database, "analyst", "")) as analyst:
+        seen = "SELECT count(*) AS n FROM analysis.indicator WHERE report = %s"
+        return analyst.query(seen, [report["id"]])[0]["n"]
+
+
+def test_retraction_is_a_row_beside_the_report(session, admin):
+    report = make_report(new_key(), warnings='[{"code":"w"}]')
+    session.store(report)
+    before = admin.query("SELECT * FROM intake.report WHERE id = %s", [report["id"]])
+    answer = session.retract(report["report_id"], reason="Sent in error.\n")
+    assert answer["outcome"] == "retracted"
+    assert (answer["id"], answer["warnings"]) == (report["id"], report["warnings"])
+    assert answer["retracted_at"].isoformat() == "2026-11-10T07:08:09.123456+00:00"
+    assert answer["reason"] == "Sent in error.\n"
+    assert admin.query("SELECT * FROM intake.report WHERE id = %s", [report["id"]]) == before
+    (found,) = session.find((1, False, report["report_id"], None, None))
+    assert receipt_in(found) == receipt_in(answer)
+
+
+def test_repeated_retraction_shows_the_first_one(session):
+    key = new_key()
+    session.store(make_report(key))
+    first = session.retract(key, reason="Once")
+    later = "2027-01-01T00:00:00Z"
+    repeat = session.retract(key, reason="Once", retracted_at=later)
+    assert (repeat["outcome"], receipt_in(repeat)) == ("duplicate", receipt_in(first))
+    other = session.retract(key, reason="once", retracted_at=later)
+    assert (other["outcome"], receipt_in(other)) == ("conflict", receipt_in(first))
+
+
+def test_retraction_is_of_the_newest_revision(session, admin):
+    """Lower numbers are superseded, stored or not; a retracted one still knows its repeat."""
+    key = new_key()
+    for revision in (1, 3):
+        session.store(make_report(key, revision))
+    for revision, outcome in ((1, "superseded"), (2, "superseded"), (4, "not found")):
+        answer = session.retract(key, revision)
+        assert answer["outcome"] == outcome
+        assert set(receipt_in(answer).values()) == {None}
+    first = session.retract(key, 3)
+    session.store(make_report(key, 4))
+    for reason, outcome in (("R", "duplicate"), ("other", "conflict")):
+        answer = session.retract(key, 3, reason)
+        assert (answer["outcome"], receipt_in(answer)) == (outcome, receipt_in(first))
+    assert session.retract(key, 1)["outcome"] == "superseded"
+    assert session.retract(key, 4)["outcome"] == "retracted"
+    assert_record_is_consistent(admin)
+
+
+def test_retraction_is_of_this_partner_and_mode(session):
+    key = new_key()
+    session.store(make_report(key))
+    for other in ({"partner_id": 2}, {"is_test": True}):
+        assert session.retract(key, **other)["outcome"] == "not found"
+    assert session.retract(key.lower())["outcome"] == "not found"
+    session.store(make_report(key, is_test=True))
+    assert session.retract(key, is_test=True)["outcome"] == "retracted"
+    (found,) = session.find((1, False, key, None, None))
+    assert found["retracted_at"] is None
+
+
+def test_the_same_retraction_again_is_retracted(session, admin):
+    """What a daemon sends again after a lost connection, also when a revision came in between."""
+    key, own_id = new_key(), str(uuid.uuid4())
+    session.store(make_report(key))
+    first = session.retract(key, retraction_id=own_id)
+    assert session.retract(key, retraction_id=own_id) == first
+    session.store(make_report(key, 2))
+    assert session.retract(key, retraction_id=own_id) == first
+    assert admin.query(
+        "SELECT count(*) AS n FROM intake.retraction AS t JOIN intake.report AS r ON r.id = t.report"
+        " WHERE r.report_id = %s",
+        [key],
+    ) == [{"n": 1}]
+
+
+def test_repeat_and_conflict_of_a_retracted_report_are_as_before(session):
+    key = new_key()
+    session.store(make_report(key))
+    session.retract(key)
+    outcomes = session.outcomes(make_report(key), make_report(key, payload="{}"))
+    assert outcomes == ["duplicate", "conflict"]
+
+
+def test_new_revision_makes_a_retracted_report_current_again(session, admin, postgres, database):
+    add = "SELECT intake.partner_add('retracts', '', '{a.example.org}', false, true) AS partner_id"
+    (partner,) = admin.query(add)
+    key = new_key()
+    first, second = make_report(key, **partner), make_report(key, 2, **partner)
+    session.store(first)
+    assert seen_by_analysts(postgres, database, key) == [(1, 2)]
+    session.retract(key, **partner)
+    assert seen_by_analysts(postgres, database, key) == []
+    assert indicators_seen_by_analysts(postgres, database, first) == 0
+    session.store(second)
+    assert seen_by_analysts(postgres, database, key) == [(2, 2)]
+    own = partner["partner_id"]
+    newest, old = session.find((own, False, key, None, None), (own, False, key, 1, None))
+    assert (newest["revision"], newest["retracted_at"], newest["reason"]) == (2, None, None)
+    assert (old["revision"], old["reason"]) == (1, "R")
+    session.retract(key, 2, **partner)
+    assert seen_by_analysts(postgres, database, key) == []
+    assert indicators_seen_by_analysts(postgres, database, second) == 0
+
+
 # --- races ---
 
 
 class Call(threading.Thread):
-    """A call of intake.store() that may have to wait."""
+    """A call that may have to wait: of intake.store(), or what is given."""
 
-    def __init__(self, session, *reports):
+    def __init__(self, session, *reports, run=None):
         super().__init__()
         self.session = session
-        self.reports = reports
+        self.call = run or (lambda: session.outcomes(*reports))
         self.result = None
         self.start()
 
     def run(self):
         try:
-            self.result = self.session.outcomes(*self.reports)
+            self.result = self.call()
         except psycopg2.Error as error:
             self.result = error
 
@@ -467,6 +610,48 @@ def test_revisions_in_parallel(session, other, admin, first, second, outcome, st
     assert call.outcome() == [outcome]
     assert [row["revision"] for row in rows_of(admin, key)] == stored
     assert indicator_count(admin, key) == 2 * len(stored)
+
+
+@pytest.mark.parametrize(
+    "is_committed, reason, outcome",
+    [(True, "R", "duplicate"), (True, "other", "conflict"), (False, "R", "retracted")],
+)
+def test_retractions_in_parallel(session, other, admin, is_committed, reason, outcome):
+    key = new_key()
+    session.store(make_report(key))
+    session.connection.autocommit = False
+    assert session.retract(key)["outcome"] == "retracted"
+    call = Call(other, run=lambda: other.retract(key, reason=reason)["outcome"])
+    call.wait_until_blocked(admin)
+    if is_committed:
+        session.connection.commit()
+    else:
+        session.connection.rollback()
+    assert call.outcome() == outcome
+
+
+def test_retraction_waits_for_a_new_revision(session, other, admin):
+    key = new_key()
+    session.store(make_report(key))
+    session.connection.autocommit = False
+    session.store(make_report(key, 2))
+    call = Call(other, run=lambda: other.retract(key)["outcome"])
+    call.wait_until_blocked(admin)
+    session.connection.commit()
+    assert call.outcome() == "superseded"
+
+
+def test_new_revision_waits_for_a_retraction(session, other, admin):
+    key = new_key()
+    session.store(make_report(key))
+    session.connection.autocommit = False
+    assert session.retract(key)["outcome"] == "retracted"
+    call = Call(other, make_report(key, 2))
+    call.wait_until_blocked(admin)
+    session.connection.commit()
+    assert call.outcome() == ["stored"]
+    old, new = session.find((1, False, key, 1, None), (1, False, key, None, None))
+    assert (old["reason"], new["revision"], new["reason"]) == ("R", 2, None)
 
 
 def test_revisions_that_wait_at_one_key(session, other, admin, postgres, database):
@@ -555,18 +740,23 @@ def test_random_batches_from_four_sessions_never_deadlock(postgres, database, ad
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_batch_that_would_not_be_durable_is_refused(postgres, database, allowed):
+def test_batch_or_retraction_that_would_not_be_durable_is_refused(postgres, database, allowed):
     options = "-c synchronous_commit=off"
     if allowed:
         options += " -c intaked.allow_unsafe_durability=on"
     with closing(Session(postgres, database, options=options)) as unsafe:
-        if allowed:
-            assert unsafe.store(make_report(new_key())) == ["stored"]
-            return
-        with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState):
-            unsafe.store(make_report(new_key()))
-        unsafe.query("SET synchronous_commit = local")
-        assert unsafe.store(make_report(new_key())) == ["stored"]
+        report = make_report(new_key())
+        if not allowed:
+            with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState):
+                unsafe.store(report)
+            unsafe.query("SET synchronous_commit = local")
+        assert unsafe.store(report) == ["stored"]
+        if not allowed:
+            unsafe.query("SET synchronous_commit = off")
+            with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState):
+                unsafe.retract(report["report_id"])
+            unsafe.query("SET synchronous_commit = local")
+        assert unsafe.retract(report["report_id"])["outcome"] == "retracted"
 
 
 # --- partners ---
@@ -590,12 +780,74 @@ def test_registry_lists_partners_with_their_keys(session, admin, postgres, datab
     assert (two["keys"], two["revoked_keys"]) == ("", "")
 
 
+QUOTAS = (
+    "connections", "reports_in_flight", "reports_per_s", "reports_burst", "bytes_per_s",
+    "bytes_burst",
+)  # fmt: skip
+
+
+def test_partner_changes_in_what_is_given(session, admin, postgres, database):
+    """A quota is a number, 0 for none, or null for the configuration's."""
+    with closing(Session(postgres, database, "operator", "")) as operator:
+
+        def change(*values, quotas=None):
+            quotas = quotas if quotas is None else json.dumps(quotas)
+            operator.query(
+                "SELECT intake.partner_set('set-one', %s, %s, %s, %s, %s)", [*values, quotas]
+            )
+
+        def row():
+            (found,) = admin.query("SELECT * FROM intake.partner WHERE name = 'set-one'")
+            return found
+
+        operator.query(
+            "SELECT intake.partner_add('set-one', 'T', '{a.example.org}', true, false)"
+        )
+        expected = row()
+        assert [expected[f"quota_{key}"] for key in QUOTAS] == [None] * 6
+        for column, value, arguments in (
+            ("title", "U", ["U", None, None, None]),
+            ("organisations", ["b.example.org"], [None, ["b.example.org"], None, None]),
+            ("may_relay", False, [None, None, False, None]),
+            ("is_live", True, [None, None, None, True]),
+        ):
+            change(*arguments)
+            expected[column] = value
+            assert {**row(), "changed_at": expected["changed_at"]} == expected
+        nothing = [None] * 4
+        for number, key in enumerate(QUOTAS):
+            for value in (number, None, 2**63 - 1, number):
+                change(*nothing, quotas={key: value})
+                expected[f"quota_{key}"] = value
+                assert {**row(), "changed_at": expected["changed_at"]} == expected
+        (read,) = session.query("SELECT * FROM intake.partner_quotas() WHERE name = 'set-one'")
+        assert [read[key] for key in QUOTAS] == list(range(6))
+
+        before = row()
+        for faulty, error in (
+            (lambda: change(None, ["UPPER.example.org"], None, True), psycopg2.DataError),
+            (lambda: change(None, [], None, True), psycopg2.IntegrityError),
+            (lambda: change("x" * 201, None, None, True), psycopg2.IntegrityError),
+            (lambda: change(*nothing[1:], True, quotas={"colour": 1}), psycopg2.DataError),
+            (lambda: change(*nothing, quotas={"connections": -1}), psycopg2.IntegrityError),
+            (lambda: change(*nothing, quotas={"connections": 1.5}), psycopg2.DataError),
+            (lambda: change(*nothing, quotas={"connections": 2**63}), psycopg2.DataError),
+        ):
+            with pytest.raises(error):
+                faulty()
+        assert row() == before
+        with pytest.raises(psycopg2.errors.NoDataFound, match="nobody"):
+            operator.query("SELECT intake.partner_set('nobody', NULL, NULL, NULL, NULL, NULL)")
+
+
 def test_daemons_hear_of_every_change(session, postgres, database):
     session.query("LISTEN intake_registry")
     with closing(Session(postgres, database, "operator", "")) as operator:
         for statement in (
             "SELECT intake.partner_add('heard', '', '{a.example.org}', false, true)",
             "SELECT intake.partner_set_suspended('heard', true)",
+            "SELECT intake.partner_set('heard', NULL, NULL, NULL, true, NULL)",
+            "SELECT intake.partner_set('heard', NULL, NULL, NULL, NULL, '{\"connections\":1}')",
             "SELECT intake.key_add('heard', '\\x" + "77" * 32 + "', '')",
             "SELECT intake.key_revoke('\\x" + "77" * 32 + "')",
         ):
@@ -660,11 +912,12 @@ def test_refusals_are_kept_and_nobody_reads_them(session, admin, postgres, datab
 
 FUNCTIONS = {
     "intake_daemon": {
-        "find", "missing_categories", "note_refusals", "registry", "schema_version", "store",
+        "find", "missing_categories", "note_refusals", "partner_quotas", "registry", "retract",
+        "schema_version", "store", "store_atomic",
     },
     "intake_operator": {
-        "key_add", "key_revoke", "keys", "partner_add", "partner_set_suspended", "partners",
-        "schema_version",
+        "key_add", "key_revoke", "keys", "partner_add", "partner_quotas", "partner_set",
+        "partner_set_suspended", "partners", "schema_version",
     },
     "intake_view": {"cleared_tlp", "tlp_label"},
     "intake_analyst": {"cleared_tlp", "tlp_label"},
@@ -676,8 +929,8 @@ TABLES = {
     "intake_view": {
         f"intake.{name}:SELECT"
         for name in (
-            "clearance", "report", "indicator", "superseded_key", "partner", "category",
-            "action_area",
+            "clearance", "report", "indicator", "superseded_key", "retraction", "partner",
+            "category", "action_area",
         )
     },
     "intake_analyst": {
@@ -765,8 +1018,11 @@ FORBIDDEN = {
         "TRUNCATE intake.report",
         "SELECT intake.receipt_of(1, '', gen_random_uuid())",
         "SELECT intake.store_again(NULL, 1)",
+        "SELECT * FROM intake.retraction",
+        "DELETE FROM intake.retraction",
         "SELECT intake.partner_add('x', '', '{a.example.org}', false, true)",
         "SELECT intake.partner_set_suspended('x', true)",
+        "SELECT intake.partner_set('x', NULL, NULL, NULL, true, NULL)",
         "SELECT * FROM intake.keys()",
         "CREATE TABLE intake.mine ()",
         "CREATE FUNCTION intake.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -781,12 +1037,14 @@ FORBIDDEN = {
         "UPDATE intake.partner SET is_live = true",
         "SELECT * FROM intake.registry()",
         "SELECT * FROM intake.find('{1}', '{f}', '{x}', '{1}', '{NULL}')",
+        "SELECT intake.retract(gen_random_uuid(), now(), 1, false, 'x', 1, 'x')",
         "SELECT * FROM analysis.report",
         "SET ROLE intake_owner",
     ],
     "analyst": [
         "SELECT * FROM intake.report",
         "SELECT * FROM intake.indicator",
+        "SELECT * FROM intake.retraction",
         "SELECT * FROM intake.partner",
         "SELECT * FROM intake.clearance",
         "SELECT intake.cleared_tlp()",
@@ -938,8 +1196,8 @@ def test_taxonomy_of_the_database_is_that_of_the_file(admin):
         assert labels[row["min_tlp"]] == category["min_tlp"]
 
 
-def apply_by_psql(postgres, database):
-    for path in MIGRATIONS:
+def apply_by_psql(postgres, database, migrations=None):
+    for path in migrations or MIGRATIONS:
         done = subprocess.run(
             [
                 postgres.programs / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1",
@@ -991,6 +1249,38 @@ def test_migrations_leave_data_alone(session, admin, postgres, database):
     apply_by_psql(postgres, database)
     assert session.outcomes(make_report(report["report_id"])) == ["duplicate"]
     assert indicator_count(admin, report["report_id"]) == 2
+
+
+def test_record_of_an_older_version_goes_on(world, postgres):
+    """Reports of the first six migrations get their receipts, revisions and retractions now."""
+    database = "of_version_6"
+    postgres.query(ADMINISTRATOR, f"CREATE DATABASE {database}")
+    site = world.daemon(database=database)
+    apply_by_psql(postgres, database, MIGRATIONS[:6])
+    with closing(Session(postgres, database)) as old:
+        site.rows("SELECT intake.partner_add('old', '', '{a.example.org}', false, true)")
+        reports = [make_report(new_key(), warnings='[{"code":"w"}]') for _ in range(3)]
+        assert old.outcomes(*reports) == ["stored"] * 3
+        assert old.outcomes(make_report(reports[0]["report_id"], 2)) == ["stored"]
+        repeat = make_report(reports[1]["report_id"])
+        (before,) = old.store(repeat)
+    site.control("db", "migrate")
+    with closing(Session(postgres, database)) as new:
+        (after,) = new.store(repeat)
+        assert after == before
+        assert new.outcomes(make_report(reports[0]["report_id"])) == ["duplicate"]
+        assert new.outcomes(make_report(reports[0]["report_id"], 3)) == ["stored"]
+        assert new.retract(reports[0]["report_id"], 3)["outcome"] == "retracted"
+        assert new.retract(reports[1]["report_id"])["outcome"] == "retracted"
+        (found,) = new.find((1, False, reports[1]["report_id"], None, None))
+        assert (found["warnings"], found["reason"]) == ('[{"code":"w"}]', "R")
+        (partner,) = new.query("SELECT * FROM intake.registry() JOIN intake.partner_quotas() USING (name)")
+        assert (partner["name"], partner["organisations"]) == ("old", "a.example.org")
+        assert [partner[key] for key in QUOTAS] == [None] * 6
+    (shown,) = json.loads(site.control("--json", "partner", "list").stdout)
+    assert shown["quota"] == dict.fromkeys(QUOTAS)
+    seen = postgres.query(database, "SELECT report_id FROM analysis.report", user="analyst")
+    assert seen == [(reports[2]["report_id"],)]
 
 
 def test_migrations_need_no_superuser(world, postgres):

@@ -224,7 +224,8 @@ def test_connections_of_one_partner_are_limited(world, credentials):
                 assert raw.exchange(WHOAMI).status == 200
             with daemon.raw_client(credentials["alpha"]) as fourth:
                 answer = fourth.exchange(WHOAMI)
-                assert (answer.status, answer.closes) == (503, True)
+                assert (answer.status, answer.closes) == (429, True)
+                assert answer.problem == "quota"
                 assert int(answer.headers["retry-after"]) > 0
                 fourth.read_end()
             with daemon.client(credentials["beta"]) as other:

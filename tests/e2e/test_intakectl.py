@@ -172,9 +172,109 @@ def test_a_partner_is_suspended_and_resumed(site):
     assert json_of(site, "partner", "suspend", "nordhaven")["is_suspended"]
 
 
-@pytest.mark.parametrize("verb", ["show", "suspend", "resume"])
+NO_QUOTAS = {
+    "connections": None, "reports_in_flight": None, "reports_per_s": None, "reports_burst": None,
+    "bytes_per_s": None, "bytes_burst": None,
+}  # fmt: skip
+
+
+def test_a_partner_changes_in_what_is_given_and_nothing_else(site):
+    site.control("partner", "add", "nordhaven", "--org", "a.example", "--title", "T", "--relay")
+    expected = json_of(site, "partner", "show", "nordhaven")
+    assert (expected["is_live"], expected["may_relay"]) == (False, True)
+    assert expected["quota"] == NO_QUOTAS
+    steps = [
+        (["--mode", "live"], {"is_live": True}),
+        (["--mode", "test"], {"is_live": False}),
+        (["--title", "Nord \"\\ hafen é"], {"title": "Nord \"\\ hafen é"}),
+        (["--title", ""], {"title": ""}),
+        (["--relay", "no"], {"may_relay": False}),
+        (["--relay=yes"], {"may_relay": True}),
+        (["--org", "b.example", "--org", "c.example"], {"organisations": ["b.example", "c.example"]}),
+        (["--mode", "live", "--relay=no", "--title", "Z", "--org", "d.example"],
+         {"is_live": True, "may_relay": False, "title": "Z", "organisations": ["d.example"]}),
+    ]  # fmt: skip
+    for options, changes in steps:
+        changed = json_of(site, "partner", "set", "nordhaven", *options)
+        assert changed["changed_at"] > expected["changed_at"]
+        expected.update(changes, changed_at=changed["changed_at"])
+        assert changed == expected == json_of(site, "partner", "show", "nordhaven")
+    said = site.control("partner", "set", "--relay", "yes", "nordhaven", "--mode", "live").stdout
+    assert said == "partner nordhaven is changed: within 5 seconds it is in force\n"
+    assert json_of(site, "partner", "show", "nordhaven")["may_relay"]
+
+
+def test_a_partner_has_the_quotas_that_it_was_given(site):
+    site.control(
+        "partner", "add", "nordhaven", "--org", "a.example",
+        "--quota", "connections=1", "--quota", "bytes_per_s=999999999999999999",
+    )  # fmt: skip
+    quota = {**NO_QUOTAS, "connections": 1, "bytes_per_s": 999999999999999999}
+    assert json_of(site, "partner", "show", "nordhaven")["quota"] == quota
+    steps = [
+        (["reports_per_s=none"], {"reports_per_s": 0}),
+        (["connections=default"], {"connections": None}),
+        (["reports_burst=7", "reports_burst=8"], {"reports_burst": 8}),
+        ([f"{key}=none" for key in NO_QUOTAS], dict.fromkeys(NO_QUOTAS, 0)),
+        ([f"{key}={n}" for n, key in enumerate(NO_QUOTAS, 11)],
+         {key: n for n, key in enumerate(NO_QUOTAS, 11)}),
+    ]  # fmt: skip
+    for settings, changes in steps:
+        options = [word for setting in settings for word in ("--quota", setting)]
+        quota.update(changes)
+        assert json_of(site, "partner", "set", "nordhaven", *options)["quota"] == quota
+    assert json_of(site, "partner", "list")[0]["quota"] == quota
+    site.control("partner", "set", "nordhaven", "--title", "T")
+    assert json_of(site, "partner", "show", "nordhaven")["quota"] == quota
+
+    site.control(
+        "partner", "set", "nordhaven", "--quota", "connections=none", "--quota", "bytes_burst=default"
+    )
+    shown = site.control("partner", "show", "nordhaven").stdout
+    assert re.findall(r"^quota_(\w+) +(\w+)$", shown, re.MULTILINE) == [
+        ("connections", "none"), ("reports_in_flight", "12"), ("reports_per_s", "13"),
+        ("reports_burst", "14"), ("bytes_per_s", "15"), ("bytes_burst", "default"),
+    ]  # fmt: skip
+
+
+VALUE_FAULT = "is not KEY=VALUE with a number from 1, none or default as VALUE"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--quota", "connection=1"], 'there is no quota "connection"; there are connections, repo'),
+        (["--quota", "=1"], 'there is no quota ""'),
+        (["--quota", "connections=1", "--quota", 'x"\\=1'], 'there is no quota "x"\\"'),
+        (["--quota", "connections"], f"--quota connections {VALUE_FAULT}"),
+        (["--quota", "connections="], f"--quota connections= {VALUE_FAULT}"),
+        (["--quota", "connections=0"], f"--quota connections=0 {VALUE_FAULT}"),
+        (["--quota", "connections=-1"], VALUE_FAULT),
+        (["--quota", "connections=1k"], VALUE_FAULT),
+        (["--quota", "connections= 1"], VALUE_FAULT),
+        (["--quota", "connections=None"], VALUE_FAULT),
+        (["--quota", "connections=1000000000000000000"], VALUE_FAULT),
+        (["--org", "A.example"], 'organisation "A.example" is not a lower-case domain'),
+        (["--title", "x" * 201], "the title is too long"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_refused_with_the_reason(refusing_site, options, sentence):
+    """Nothing of it is done, whatever else it asks for; nor is a partner enrolled with it."""
+    before = json_of(refusing_site, "partner", "list")
+    assert sentence in refusal(
+        refusing_site, "partner", "set", "nordhaven", "--mode", "live", *options
+    )
+    assert sentence in refusal(
+        refusing_site, "partner", "add", "third", "--org", "a.example", *options
+    )
+    assert json_of(refusing_site, "partner", "list") == before
+
+
+@pytest.mark.parametrize("verb", ["show", "suspend", "resume", "set"])
 def test_an_unknown_partner_is_named(refusing_site, verb):
-    assert 'there is no partner "nobody"' in refusal(refusing_site, "partner", verb, "nobody")
+    options = ["--mode", "live"] if verb == "set" else []
+    said = refusal(refusing_site, "partner", verb, "nobody", *options)
+    assert 'there is no partner "nobody"' in said
 
 
 @pytest.mark.parametrize(
@@ -407,6 +507,16 @@ def test_status_without_a_daemon_says_so(site):
         "partner list x",
         "partner show",
         "partner show x --live",
+        "partner set x",
+        "partner set --mode live",
+        "partner set x --mode dead",
+        "partner set x --mode",
+        "partner set x --live",
+        "partner set x --relay=maybe",
+        "partner set x --relay maybe",
+        "partner set x --quota",
+        "partner set x --note y",
+        "partner add x --org a.example --mode live",
         "partner list --cert x",
         "cert add x",
         f"cert add x --spki {SPKI} --cert y",
@@ -443,7 +553,7 @@ def test_a_fault_in_the_configuration_is_named_with_its_line(site):
 def test_the_manual_page_describes_every_command():
     usage = run_program("intakectl", "--help").stdout
     commands = re.findall(r"^  ([a-z]+) ([a-z]+)?", usage, re.MULTILINE)
-    assert len(commands) == 11
+    assert len(commands) == 12
     page = (ROOT / "daemon/tools/intakectl.8").read_text()
     described = set(re.findall(r"^\.It Cm ([a-z]+)(?: ([a-z]+))?", page, re.MULTILINE))
     assert described == set(commands)

@@ -67,13 +67,13 @@ def locked_reports(daemon):
 
 
 @contextmanager
-def commits_held_back(daemon):
+def commits_held_back(daemon, table="report"):
     """Rows are inserted, and then COMMIT waits until the block is left."""
     daemon.rows(
-        """
+        f"""
         CREATE OR REPLACE FUNCTION intake.wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
-        CREATE CONSTRAINT TRIGGER wait_at_commit AFTER INSERT ON intake.report
+        CREATE CONSTRAINT TRIGGER wait_at_commit AFTER INSERT ON intake.{table}
             DEFERRABLE INITIALLY DEFERRED
             FOR EACH ROW EXECUTE FUNCTION intake.wait_at_commit();
         """
@@ -85,7 +85,7 @@ def commits_held_back(daemon):
             yield
     finally:
         connection.close()
-        daemon.rows("DROP TRIGGER wait_at_commit ON intake.report")
+        daemon.rows(f"DROP TRIGGER wait_at_commit ON intake.{table}")
 
 
 def waiting_backends(daemon):
@@ -102,6 +102,10 @@ def count_of(daemon, report):
     return daemon.value(
         "SELECT count(*) FROM intake.report WHERE report_id = %s", [report["report_id"]]
     )
+
+
+def retract(client, report):
+    return client.post({"revision": 1, "reason": "R"}, f"/v1/reports/{report['report_id']}/retraction")
 
 
 def assert_unavailable(answer):
@@ -122,6 +126,9 @@ def test_stopped_database_is_503_in_time_and_never_2xx(daemon, alpha):
             assert time.monotonic() - began <= STORE_WAIT_S + 0.5 * PATIENCE
             assert_unavailable(answer)
     assert_unavailable(alpha.get(f"/v1/reports/{known['report_id']}"))
+    began = time.monotonic()
+    assert_unavailable(retract(alpha, known))
+    assert time.monotonic() - began <= STORE_WAIT_S + 0.5 * PATIENCE
     assert alpha.get("/v1/whoami").json["partner"] == "alpha"
     assert daemon.admin("/healthz")[0] == 200
     status, reason = daemon.admin("/readyz")
@@ -132,6 +139,7 @@ def test_stopped_database_is_503_in_time_and_never_2xx(daemon, alpha):
     wait_until(lambda: alpha.post(known).status == 200, "reports are stored again", timeout=5)
     assert time.monotonic() - began <= 5 * PATIENCE
     assert len(daemon.log_lines()) - lines_before < 10, daemon.log_tail()
+    assert retract(alpha, known).status == 201
 
 
 def test_waiting_report_is_stored_when_the_database_comes_back_in_time(world, credentials):
@@ -183,6 +191,32 @@ def test_receipt_follows_the_commit(daemon, credentials):
             assert count_of(daemon, report) == 0
         assert raw.read_response().status == 201
         assert count_of(daemon, report) == 1
+
+
+def test_retraction_follows_its_commit_and_is_sent_again_when_that_is_lost(world, credentials):
+    with world.running({"database.store_wait_ms": 20000}) as daemon:
+        report = smallest_report()
+        answers = []
+
+        def send():
+            with daemon.client(credentials["alpha"], timeout=60) as client:
+                answers.append(retract(client, report))
+
+        sender = threading.Thread(target=send)
+        with daemon.client(credentials["alpha"]) as client:
+            assert client.post(report).status == 201
+            with commits_held_back(daemon, "retraction"):
+                sender.start()
+                waiting = wait_until(lambda: waiting_backends(daemon), "the commit is held back")
+                for pid in waiting:
+                    daemon.postgres.query(ADMINISTRATOR, "SELECT pg_terminate_backend(%s)", [pid])
+                wait_until(
+                    lambda: set(waiting_backends(daemon)) - set(waiting), "it is sent again"
+                )
+                assert answers == []
+            sender.join()
+            assert answers[0].status == 201
+            assert client.get(f"/v1/reports/{report['report_id']}").json == answers[0].json
 
 
 def test_batch_lost_at_its_commit_is_sent_again(world, credentials):

@@ -60,7 +60,15 @@ def test_second_start_takes_up_what_is_there_and_stays_until_told(folder):
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert count.stdout == "3\n"
-        subprocess.run([folder / "psql-admin", "-Atc", "SELECT 1"], check=True, timeout=20)
+        demo = subprocess.run(
+            [
+                folder / "psql-admin", "-Atc",
+                "SELECT is_live, quota_connections, quota_reports_in_flight, quota_reports_per_s,"
+                " quota_reports_burst, quota_bytes_per_s, quota_bytes_burst FROM intake.partner",
+            ],
+            capture_output=True, text=True, check=True, timeout=20,
+        )  # fmt: skip
+        assert demo.stdout == "t|0|0|0|0|0|0\n"
         os.killpg(process.pid, signal.SIGINT)
         process.stdout.read()
         process.wait(timeout=40)

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import random
 import threading
 import urllib.parse
 import uuid
@@ -176,19 +177,7 @@ def test_another_partner_sees_nothing_and_has_its_own_key_space(alpha, beta):
     assert alpha.get(f"/v1/reports/{report['report_id']}").json["id"] == receipt["id"]
 
 
-def test_going_live_starts_with_an_empty_key_space(daemon, gamma):
-    report = smallest_report()
-    as_test = gamma.post(report)
-    assert (as_test.status, as_test.json["test"]) == (201, True)
-    daemon.rows("UPDATE intake.partner SET is_live = true WHERE name = 'gamma'")
-    wait_until(lambda: gamma.get("/v1/whoami").json["mode"] == "live", "gamma is live", 5)
-    assert gamma.get(f"/v1/reports/{report['report_id']}").status == 404
-    as_live = gamma.post(report)
-    assert (as_live.status, as_live.json["test"]) == (201, False)
-    assert as_live.json["id"] != as_test.json["id"]
-
-
-def test_analysts_see_neither_tests_nor_exercises(daemon, alpha):
+def test_analysts_see_no_exercises(daemon, alpha):
     drill = smallest_report(exercise=True)
     assert alpha.post(drill).status == 201
     real = smallest_report()
@@ -272,6 +261,61 @@ def test_different_revisions_in_parallel_end_as_if_sent_one_after_the_other(daem
     assert len(stored_payloads(daemon, report_id)) == len(stored)
     newest = daemon.rows("SELECT revision FROM analysis.report WHERE report_id = %s", [report_id])
     assert newest == [(max(revisions),)]
+
+
+def post_in_orders(daemon, credential, orders):
+    """One connection an order, its reports pipelined; (report, answer) of all."""
+    connections = [daemon.raw_client(credential) for _ in orders]
+    try:
+        for connection, order in zip(connections, orders):
+            connection.send(
+                b"".join(request_bytes("POST", "/v1/reports", encode(report)) for report in order)
+            )
+        return [
+            (report, connection.read_response())
+            for connection, order in zip(connections, orders)
+            for report in order
+        ]
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_revisions_contents_and_repeats_in_parallel_end_as_if_in_some_order(daemon, credentials):
+    """A revision is superseded for all who sent it, or one stored it: then the equal ones are
+    repeats of that and the others conflict with it. The newest is stored in any order."""
+    rng = random.Random(1)
+    for _ in range(6):
+        report_id = new_report_id()
+        reports = [
+            smallest_report(report_id=report_id, revision=revision, title=title)
+            for revision in range(1, 7)
+            for title in ("One", "Other")
+        ]
+        orders = [rng.sample(reports, len(reports)) for _ in range(8)]
+        answers = post_in_orders(daemon, credentials["alpha"], orders)
+        stored = {}
+        for report, answer in answers:
+            if answer.status == 201:
+                assert report["revision"] not in stored
+                stored[report["revision"]] = report["title"], answer.json
+        assert max(stored) == 6
+        for report, answer in answers:
+            if report["revision"] not in stored:
+                assert answer.problem == "revision-superseded"
+                continue
+            title, receipt = stored[report["revision"]]
+            if report["title"] != title:
+                assert answer.problem == "report-conflict"
+                assert answer.json["receipt"] == receipt
+            elif answer.json != receipt:
+                assert (answer.status, answer.json) == (200, {**receipt, "status": "duplicate"})
+        rows = daemon.rows(
+            "SELECT revision, title FROM intake.report WHERE report_id = %s", [report_id]
+        )
+        assert dict(rows) == {revision: title for revision, (title, _) in stored.items()}
+        newest = daemon.rows("SELECT revision FROM analysis.report WHERE report_id = %s", [report_id])
+        assert newest == [(6,)]
 
 
 def test_every_stored_payload_has_the_digest_of_its_receipt(daemon, alpha):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database answers, but not as it should: what the store makes of each kind of trouble."""
 
+import functools
 import threading
 
 import pytest
@@ -25,7 +26,7 @@ def is_ready(daemon):
 def trouble(daemon):
     """Makes each new row of the record raise an error, at once or not before the commit."""
 
-    def make(sqlstate, condition="true", at_commit=False):
+    def make(sqlstate, condition="true", at_commit=False, table="report"):
         daemon.rows(
             f"""
             CREATE FUNCTION intake.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -33,7 +34,7 @@ def trouble(daemon):
                 IF {condition} THEN RAISE EXCEPTION 'trouble' USING ERRCODE = '{sqlstate}'; END IF;
                 RETURN NULL;
             END $$;
-            CREATE CONSTRAINT TRIGGER trouble AFTER INSERT ON intake.report
+            CREATE CONSTRAINT TRIGGER trouble AFTER INSERT ON intake.{table}
                 DEFERRABLE INITIALLY {"DEFERRED" if at_commit else "IMMEDIATE"}
                 FOR EACH ROW EXECUTE FUNCTION intake.trouble()
             """
@@ -47,9 +48,18 @@ def trouble(daemon):
     end()
 
 
-def count_of(daemon, report):
+def count_of(daemon, report, what="report"):
+    """Of the report's revisions, or of its retractions."""
+    joined = " JOIN intake.retraction AS t ON t.report = r.id" if what == "retraction" else ""
     return daemon.value(
-        "SELECT count(*) FROM intake.report WHERE report_id = %s", [report["report_id"]]
+        f"SELECT count(*) FROM intake.report AS r{joined} WHERE report_id = %s",
+        [report["report_id"]],
+    )
+
+
+def id_of(daemon, report):
+    return daemon.value(
+        "SELECT id FROM intake.report WHERE report_id = %s", [report["report_id"]]
     )
 
 
@@ -92,14 +102,15 @@ def test_collision_is_retried_without_a_word(daemon, alpha, trouble, sqlstate):
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
 def test_durability_turned_off_under_a_session_is_noticed(daemon, alpha, setting):
     """It was on when the session began; a commit after the change would not be durable."""
-    report = smallest_report()
-    assert alpha.post(smallest_report()).status == 201
+    report, known = smallest_report(), smallest_report()
+    assert alpha.post(known).status == 201
     daemon.postgres.query(ADMINISTRATOR, f"ALTER SYSTEM SET {setting} = off")
     try:
         daemon.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
         wait_until(lambda: alpha.post(smallest_report()).status == 503, "it is noticed", timeout=5)
         assert alpha.post(report).problem == "unavailable"
-        assert count_of(daemon, report) == 0
+        assert retract(alpha, known).problem == "unavailable"
+        assert count_of(daemon, report) == count_of(daemon, known, "retraction") == 0
         wait_until(lambda: daemon.admin("/readyz")[0] == 503, "it is not ready", timeout=5)
     finally:
         daemon.postgres.query(ADMINISTRATOR, f"ALTER SYSTEM RESET {setting}")
@@ -116,10 +127,13 @@ def test_look_up_survives_a_lost_connection(daemon, alpha):
     )
 
 
-def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials):
-    """PostgreSQL says committed, with a warning, each time the wait for the standby is cut short."""
+@pytest.mark.parametrize("cut", ["pg_cancel_backend", "pg_terminate_backend"])
+@pytest.mark.parametrize("what", ["report", "retraction"])
+def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials, what, cut):
+    """Each time the wait for the standby is cut short, the commit is there, and its news in doubt:
+    a warning, or a lost connection. What is sent again finds itself stored, and waits anew."""
     waiting = (
-        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+        f"SELECT {cut}(pid) FROM pg_stat_activity"
         " WHERE datname = %s AND usename = 'daemon' AND wait_event = 'SyncRep'"
     )
     report = usual_report()
@@ -128,11 +142,15 @@ def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials):
 
         def post():
             with daemon.client(credentials["alpha"], timeout=60) as client:
-                answers.append(client.post(report))
+                send = client.post if what == "report" else functools.partial(retract, client)
+                answers.append(send(report))
 
         def resends():
             return daemon.metrics()["intaked_commit_resends_total"]
 
+        if what == "retraction":
+            with daemon.client(credentials["alpha"]) as client:
+                assert client.post(report).status == 201
         world.postgres.query(
             ADMINISTRATOR, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"
         )
@@ -151,9 +169,63 @@ def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials):
                 )
                 wait_until(lambda: resends() == times, "it is sent again")
             assert answers == []
+            assert count_of(daemon, report, what) == 1
         finally:
             world.postgres.query(ADMINISTRATOR, "ALTER SYSTEM RESET synchronous_standby_names")
             world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
         sender.join()
         assert answers[0].status == 201
-        assert count_of(daemon, report) == 1
+        assert count_of(daemon, report, what) == 1
+
+
+# --- retractions ---
+
+
+def retract(client, report):
+    return client.post({"revision": 1, "reason": "R"}, f"/v1/reports/{report['report_id']}/retraction")
+
+
+@pytest.fixture
+def stored(alpha):
+    report = smallest_report()
+    assert alpha.post(report).status == 201
+    return report
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "55000", "XX000"])
+def test_retraction_in_trouble_of_the_server_is_503_and_passes(
+    daemon, alpha, trouble, stored, sqlstate
+):
+    trouble(sqlstate, table="retraction")
+    assert retract(alpha, stored).problem == "unavailable"
+    trouble.end()
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=5)
+    assert retract(alpha, stored).status == 201
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03"])
+def test_retraction_that_collides_is_retried_without_a_word(
+    daemon, alpha, trouble, stored, sqlstate
+):
+    daemon.rows("CREATE SEQUENCE intake.tries; GRANT USAGE ON intake.tries TO PUBLIC")
+    try:
+        trouble(sqlstate, "nextval('intake.tries') < 3", table="retraction")
+        assert retract(alpha, stored).status == 201
+        assert daemon.value("SELECT last_value FROM intake.tries") == 3
+    finally:
+        trouble.end()
+        daemon.rows("DROP SEQUENCE intake.tries")
+
+
+@pytest.mark.parametrize("at_commit", [False, True])
+def test_retraction_that_the_database_refuses_costs_no_neighbour(
+    daemon, alpha, trouble, stored, at_commit
+):
+    other = smallest_report()
+    assert alpha.post(other).status == 201
+    trouble("23514", f"NEW.report = '{id_of(daemon, stored)}'", at_commit, table="retraction")
+    assert retract(alpha, stored).problem == "unstorable"
+    assert retract(alpha, other).status == 201
+    assert count_of(daemon, stored, "retraction") == 0
+    trouble.end()
+    assert retract(alpha, stored).status == 201

@@ -19,7 +19,8 @@ ACKNOWLEDGED_A_CYCLE = 60
 
 
 class Partner(threading.Thread):
-    """Sends one report after the other, each again and again until it is acknowledged."""
+    """Sends one report after the other and retracts every third, each request again and again until
+    it is acknowledged."""
 
     def __init__(self, daemon, credential):
         super().__init__()
@@ -27,6 +28,7 @@ class Partner(threading.Thread):
         self.credential = credential
         self.is_over = threading.Event()
         self.receipts = {}
+        self.retractions = {}
         self.repeats = 0
         self.fault = None
 
@@ -34,15 +36,28 @@ class Partner(threading.Thread):
         try:
             with self.daemon_process.client(self.credential, timeout=20) as client:
                 while not self.is_over.is_set():
-                    self._deliver(client, usual_report())
+                    self._report(client, usual_report())
         except AssertionError as error:
             self.fault = error
 
-    def _deliver(self, client, report):
-        body = encode(report)
+    def _report(self, client, report):
+        report_id = report["report_id"]
+        receipt = self._deliver(client, "/v1/reports", report)
+        if not receipt:
+            return
+        self.receipts[report_id] = receipt
+        if len(self.receipts) % 3 == 0:
+            body = {"revision": 1, "reason": report_id}
+            retraction = self._deliver(client, f"/v1/reports/{report_id}/retraction", body)
+            if retraction:
+                self.retractions[report_id] = retraction
+
+    def _deliver(self, client, path, request):
+        """The receipt, unless the end comes first."""
+        body = encode(request)
         while not self.is_over.is_set():
             try:
-                answer = client.post(body)
+                answer = client.post(body, path)
             except (OSError, AssertionError):
                 # Cut off, perhaps in mid-answer: unknown, so it is sent again.
                 client.close()
@@ -53,8 +68,8 @@ class Partner(threading.Thread):
                 continue
             assert answer.status in (200, 201), answer
             self.repeats += answer.status == 200
-            self.receipts[report["report_id"]] = answer.json
-            return
+            return answer.json
+        return None
 
 
 @pytest.fixture
@@ -84,6 +99,25 @@ def wait_for_progress(partners):
     wait_until(lambda: acknowledged(partners) >= reached, "reports are acknowledged", 60)
 
 
+def check_retractions(daemon, partners):
+    """One row for each that was acknowledged, with the time and the reason of its receipt."""
+    rows = daemon.rows(
+        "SELECT r.report_id, t.reason, to_char(t.retracted_at AT TIME ZONE 'UTC',"
+        " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+        " FROM intake.retraction AS t JOIN intake.report AS r ON r.id = t.report"
+    )
+    stored = {report_id: (reason, retracted_at) for report_id, reason, retracted_at in rows}
+    acknowledged_ones = {}
+    for partner in partners:
+        acknowledged_ones.update(partner.retractions)
+    for report_id, receipt in acknowledged_ones.items():
+        assert receipt["status"] == "retracted"
+        assert stored.get(report_id) == (report_id, receipt["retracted_at"]), report_id
+    # At most one of each client was on its way at the end.
+    assert len(acknowledged_ones) <= len(stored) <= len(acknowledged_ones) + CLIENTS
+    assert len(acknowledged_ones) >= CYCLES * ACKNOWLEDGED_A_CYCLE // 4
+
+
 def check_ledger(daemon, partners):
     for partner in partners:
         partner.is_over.set()
@@ -106,6 +140,7 @@ def check_ledger(daemon, partners):
     )
     assert keys == len(stored)
     assert daemon.value("SELECT count(*) FROM intake.report WHERE sha256(payload) <> sha256") == 0
+    check_retractions(daemon, partners)
     # At most one report a client was on its way at each kill.
     assert len(ledger) >= CYCLES * ACKNOWLEDGED_A_CYCLE
 

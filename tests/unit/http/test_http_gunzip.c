@@ -19,6 +19,7 @@
 struct bytes {
 	unsigned char *data;
 	size_t len;
+	size_t cap;
 };
 
 struct decoded {
@@ -30,8 +31,11 @@ struct decoded {
 
 static void bytes_append(struct bytes *b, const void *data, size_t len)
 {
-	b->data = realloc(b->data, b->len + len + 1);
-	assert_non_null(b->data);
+	if (b->cap <= b->len + len) {
+		b->cap = (b->len + len + 1) * 2;
+		b->data = realloc(b->data, b->cap);
+		assert_non_null(b->data);
+	}
 	if (len > 0) {
 		memcpy(b->data + b->len, data, len);
 	}
@@ -41,7 +45,7 @@ static void bytes_append(struct bytes *b, const void *data, size_t len)
 static void bytes_free(struct bytes *b)
 {
 	free(b->data);
-	*b = (struct bytes){NULL, 0};
+	*b = (struct bytes){0};
 }
 
 /* Appends text as one stream; window_bits as of deflateInit2, header may be NULL. */
@@ -141,7 +145,7 @@ static void assert_decoded_equal(const struct decoded *a, const struct decoded *
 
 static struct decoded decode_all_ways(const struct bytes *raw)
 {
-	static const size_t steps[][2] = {{1, 65536}, {SIZE_MAX, 1}, {1, 1}, {7, 5}, {3, 300}};
+	static const size_t steps[][2] = {{1, 512}, {512, 1}, {1, 1}, {7, 5}, {3, 300}};
 	struct decoded whole = decode_in_steps(raw, SIZE_MAX, 65536);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct decoded d = decode_in_steps(raw, steps[i][0], steps[i][1]);
@@ -184,7 +188,7 @@ static void assert_incomplete(const struct bytes *raw)
 /* Text that a window helps with and that does not vanish. */
 static struct bytes long_text(size_t len)
 {
-	struct bytes text = {NULL, 0};
+	struct bytes text = {0};
 	char line[64];
 	uint32_t seed = 1;
 	while (text.len < len) {
@@ -198,8 +202,8 @@ static struct bytes long_text(size_t len)
 
 static void test_a_member_is_unfolded(void **state)
 {
-	struct bytes text = long_text(100000);
-	struct bytes raw = {NULL, 0};
+	struct bytes text = long_text(40000);
+	struct bytes raw = {0};
 	(void)state;
 	append_member(&raw, "hello");
 	assert_content(&raw, "hello", 5);
@@ -216,8 +220,8 @@ static void test_a_member_is_unfolded(void **state)
 static void test_members_are_one_content(void **state)
 {
 	struct bytes text = long_text(40000);
-	struct bytes raw = {NULL, 0};
-	struct bytes content = {NULL, 0};
+	struct bytes raw = {0};
+	struct bytes content = {0};
 	(void)state;
 	append_member(&raw, "one ");
 	append_member(&raw, "");
@@ -237,13 +241,13 @@ static void test_members_are_one_content(void **state)
 
 static void test_every_cut_is_incomplete(void **state)
 {
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	(void)state;
 	append_member(&raw, "some text, some text, some text");
 	size_t first = raw.len;
 	append_member(&raw, "and more");
 	for (size_t cut = 0; cut < raw.len; cut++) {
-		struct bytes part = {raw.data, cut};
+		struct bytes part = {.data = raw.data, .len = cut};
 		if (cut == first) {
 			assert_content(&part, "some text, some text, some text", 31);
 		} else {
@@ -259,7 +263,7 @@ static struct bytes member_with_header(bool has_text, bool has_name, bool has_ex
 	static unsigned char extra[300] = "AB\x02\0xy";
 	static char name[] = "reports.ndjson";
 	static char comment[] = "of Monday";
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	gz_header header = {.text = has_text,
 		.time = 1700000000,
 		.os = 3,
@@ -307,7 +311,7 @@ static void test_a_header_that_is_not_sound_is_refused(void **state)
 
 static void test_other_formats_are_refused(void **state)
 {
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	(void)state;
 	deflate_text(&raw, "hello", 5, MAX_WBITS, NULL);
 	assert_bad(&raw, "a gzip member is expected");
@@ -324,7 +328,7 @@ static void test_a_wrong_checksum_or_length_is_refused(void **state)
 {
 	(void)state;
 	for (size_t from_end = 1; from_end <= 8; from_end++) {
-		struct bytes raw = {NULL, 0};
+		struct bytes raw = {0};
 		append_member(&raw, "hello");
 		raw.data[raw.len - from_end] ^= 0x10;
 		assert_bad(&raw, "checksum and length");
@@ -342,7 +346,7 @@ static void test_broken_data_is_refused(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
-		struct bytes raw = {NULL, 0};
+		struct bytes raw = {0};
 		append_header(&raw);
 		bytes_append(&raw, blocks[i], i == 1 ? 5 : strlen(blocks[i]));
 		bytes_append(&raw, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
@@ -356,7 +360,7 @@ static void test_what_begins_no_member_is_refused_behind_one(void **state)
 	static const char cases[][2] = {{0, 0}, {'\r', '\n'}, {0x1f, 0x0b}, {'{', '}'}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct bytes raw = {NULL, 0};
+		struct bytes raw = {0};
 		append_member(&raw, "hello");
 		bytes_append(&raw, cases[i], sizeof(cases[i]));
 		assert_bad(&raw, "behind a gzip member");
@@ -369,7 +373,7 @@ static void test_what_begins_no_member_is_refused_behind_one(void **state)
 static void test_a_refusal_stays(void **state)
 {
 	struct http_gunzip *gunzip = http_gunzip_new();
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	char out[16];
 	size_t used;
 	size_t out_len;
@@ -392,7 +396,7 @@ static void test_a_refusal_stays(void **state)
  */
 static void test_room_that_just_suffices_completes(void **state)
 {
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	char out[5];
 	(void)state;
 	append_member(&raw, "hello");
@@ -422,7 +426,7 @@ static void test_a_bomb_takes_no_memory(void **state)
 	static char out[65536];
 	size_t content_len = 64 * 1024 * 1024;
 	char *zeros = calloc(1, content_len);
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	(void)state;
 	assert_non_null(zeros);
 	deflate_text(&raw, zeros, content_len, 16 + MAX_WBITS, NULL);
@@ -462,7 +466,7 @@ static void assert_verdict(const struct bytes *raw, enum http_parse expected)
 
 static void test_empty_members_are_counted(void **state)
 {
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	(void)state;
 	/* A header and a block each. */
 	for (int i = 0; i < HTTP_GUNZIP_BLOCKS_OF_ANY_SIZE / 2; i++) {
@@ -478,7 +482,7 @@ static void test_empty_members_are_counted(void **state)
 static void assert_blocks(size_t first, int count, size_t size, enum http_parse expected)
 {
 	static const char text[512];
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	append_header(&raw);
 	append_stored_block(&raw, text, first, false);
 	for (int i = 0; i < count; i++) {
@@ -496,7 +500,7 @@ static void test_many_blocks_must_be_large(void **state)
 	assert_blocks(0, free_of_limit, 0, HTTP_MORE);
 	assert_blocks(0, free_of_limit + 1, 0, HTTP_BAD);
 	/* The header counts, so the first block is as large as two. */
-	assert_blocks(2 * mean, free_of_limit + 1000, mean, HTTP_MORE);
+	assert_blocks(2 * mean, free_of_limit + 100, mean, HTTP_MORE);
 	assert_blocks(2 * mean - 1, free_of_limit, mean, HTTP_MORE);
 	assert_blocks(2 * mean - 1, free_of_limit + 1, mean, HTTP_BAD);
 }
@@ -504,7 +508,7 @@ static void test_many_blocks_must_be_large(void **state)
 /* Ten bits a block: several lie in bits that were read at once. */
 static void test_blocks_shorter_than_two_bytes_are_all_seen(void **state)
 {
-	struct bytes raw = {NULL, 0};
+	struct bytes raw = {0};
 	(void)state;
 	append_header(&raw);
 	for (int i = 0; i < 255; i++) {
@@ -537,8 +541,8 @@ static void test_corruption_is_refused_or_harmless(void **state)
 	deflate_text(&good, text.data, text.len, 16 + MAX_WBITS, NULL);
 	struct decoded expected = decode_all_ways(&good);
 	assert_int_equal(expected.content.len, 5 + text.len);
-	for (int round = 0; round < 3000; round++) {
-		struct bytes raw = {NULL, 0};
+	for (int round = 0; round < 500; round++) {
+		struct bytes raw = {0};
 		bytes_append(&raw, good.data, good.len);
 		for (uint32_t i = next_random(&seed) % 4 + 1; i > 0; i--) {
 			raw.data[next_random(&seed) % raw.len] = (unsigned char)next_random(&seed);
@@ -553,7 +557,7 @@ static void test_corruption_is_refused_or_harmless(void **state)
 		bytes_free(&d.content);
 		bytes_free(&raw);
 	}
-	assert_in_range(refused, 1000, 3000);
+	assert_in_range(refused, 250, 500);
 	bytes_free(&expected.content);
 	bytes_free(&good);
 	bytes_free(&text);

@@ -61,7 +61,12 @@ static void test_only_the_status_changes(void **state)
 	(void)state;
 	for (int status = RECEIPT_STORED; status <= RECEIPT_ERASED; status++) {
 		struct receipt receipt = sample();
+		if (status == RECEIPT_RETRACTED) {
+			continue;
+		}
 		receipt.status = (enum receipt_status)status;
+		receipt.retracted_at_us = 1;
+		receipt.reason = STR("not for these");
 		struct buf out;
 		char start[64];
 		int len = snprintf(
@@ -72,6 +77,31 @@ static void test_only_the_status_changes(void **state)
 		assert_int_equal(out.len, 391 + strlen(texts[status]));
 		buf_fini(&out);
 	}
+}
+
+static void test_a_retracted_one_ends_in_time_and_reason(void **state)
+{
+	struct receipt receipt = sample();
+	struct buf out;
+	(void)state;
+	receipt.status = RECEIPT_RETRACTED;
+	receipt.retracted_at_us = INT64_C(1794204313000001);
+	receipt.reason = STR("Twice.\n\"a\"\t\xc3\xa4");
+	buf_init(&out, 4096);
+	assert_true(receipt_render(&out, &receipt));
+	size_t whole = out.len;
+	assert_true(buf_append(&out, "", 1));
+	assert_non_null(strstr(out.data, "{\"status\":\"retracted\",\"id\""));
+	assert_non_null(strstr(out.data,
+		",\"warnings\":[],\"retracted_at\":\"2026-11-09T06:05:13.000001Z\","
+		"\"reason\":\"Twice.\\n\\\"a\\\"\\u0009\xc3\xa4\"}"));
+	for (size_t max = 0; max <= whole; max++) {
+		struct buf cut;
+		buf_init(&cut, max);
+		assert_int_equal(receipt_render(&cut, &receipt), max >= whole);
+		buf_fini(&cut);
+	}
+	buf_fini(&out);
 }
 
 static void test_revision_test_and_warnings_are_shown(void **state)
@@ -109,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_receipt_has_the_members_of_the_interface_in_order),
 		cmocka_unit_test(test_only_the_status_changes),
+		cmocka_unit_test(test_a_retracted_one_ends_in_time_and_reason),
 		cmocka_unit_test(test_revision_test_and_warnings_are_shown),
 		cmocka_unit_test(test_a_buffer_too_small_is_told),
 	};

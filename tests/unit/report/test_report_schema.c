@@ -19,6 +19,22 @@ static void test_the_schema_equals_the_published_one(void **state)
 	buf_fini(&out);
 }
 
+static void test_the_schema_of_a_retraction(void **state)
+{
+	struct judged *judged = *state;
+	struct buf out;
+	buf_init(&out, 4096);
+	assert_true(report_schema_render_retraction(&out, judged->taxonomy));
+	assert_true(buf_append(&out, "", 1));
+	assert_string_equal(out.data,
+		"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
+		"\"title\":\"intaked retraction, version 1\",\"type\":\"object\",\"properties\":{"
+		"\"revision\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000000},"
+		"\"reason\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1000}},"
+		"\"required\":[\"revision\",\"reason\"],\"additionalProperties\":false}");
+	buf_fini(&out);
+}
+
 static void test_a_buffer_too_small_is_told(void **state)
 {
 	struct judged *judged = *state;
@@ -67,12 +83,27 @@ static void test_the_reference_has_an_item_for_every_field(void **state)
 	buf_fini(&out);
 }
 
+static void test_the_reference_of_a_retraction(void **state)
+{
+	struct judged *judged = *state;
+	struct buf out;
+	buf_init(&out, 4096);
+	assert_true(report_reference_render_retraction(&out, judged->taxonomy));
+	assert_true(buf_append(&out, "", 1));
+	assert_non_null(strstr(out.data, ".Bl -tag -width Ds\n.It Va revision Pq required\n"));
+	assert_non_null(strstr(out.data, ".It Va reason Pq required\n"));
+	assert_non_null(strstr(out.data, "Type: text of 1 to 1000 characters, lines allowed.\n"));
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_schema_equals_the_published_one),
+		cmocka_unit_test(test_the_schema_of_a_retraction),
 		cmocka_unit_test(test_a_buffer_too_small_is_told),
 		cmocka_unit_test(test_the_reference_has_an_item_for_every_field),
+		cmocka_unit_test(test_the_reference_of_a_retraction),
 	};
 	return cmocka_run_group_tests(tests, judged_setup, judged_teardown);
 }

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { COLUMNS = 13 };
+enum { COLUMNS = 15 };
 
 static void set_int4(PGresult *result, int row, int column, int32_t value)
 {
@@ -79,6 +79,24 @@ static void test_a_receipt_comes_out_as_it_was_stored(void **state)
 	PQclear(result);
 }
 
+static void test_a_retraction_comes_with_the_receipt(void **state)
+{
+	PGresult *result = sample_result(COLUMNS);
+	uint64_t retracted_at = htobe64((uint64_t)(SAMPLE_TIME_US + 1 - ROW_EPOCH_US));
+	struct answer answer;
+	(void)state;
+	set_bare(result, 0, 1, "retracted");
+	set_receipt(result, 0, "AA3", NULL);
+	sample_set(result, 0, 13, &retracted_at, sizeof(retracted_at));
+	sample_set_text(result, 0, 14, "Sent twice.");
+	answer_read(result, 0, &answer);
+	assert_int_equal(answer.result.outcome, STORE_RETRACTED);
+	assert_int_equal(answer.result.receipt.status, RECEIPT_RETRACTED);
+	assert_true(answer.result.receipt.retracted_at_us == SAMPLE_TIME_US + 1);
+	assert_true(str_equal(answer.result.receipt.reason, STR("Sent twice.")));
+	PQclear(result);
+}
+
 static void test_outcomes_have_their_names(void **state)
 {
 	static const struct {
@@ -89,6 +107,8 @@ static void test_outcomes_have_their_names(void **state)
 		{"duplicate", STORE_DUPLICATE},
 		{"conflict", STORE_CONFLICT},
 		{"superseded", STORE_SUPERSEDED},
+		{"retracted", STORE_RETRACTED},
+		{"not found", STORE_NOT_FOUND},
 		{"unheard of", STORE_UNAVAILABLE},
 		{"", STORE_UNAVAILABLE},
 	};
@@ -140,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_receipt_comes_out_as_it_was_stored),
+		cmocka_unit_test(test_a_retraction_comes_with_the_receipt),
 		cmocka_unit_test(test_outcomes_have_their_names),
 		cmocka_unit_test(test_areas_are_parted_at_spaces),
 	};

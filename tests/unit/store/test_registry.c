@@ -12,18 +12,35 @@
 
 #include <cmocka.h>
 
-enum { ID, NAME, ORGANISATIONS, MAY_RELAY, IS_LIVE, IS_SUSPENDED, KEYS, REVOKED_KEYS, COLUMNS };
+enum {
+	ID,
+	NAME,
+	ORGANISATIONS,
+	MAY_RELAY,
+	IS_LIVE,
+	IS_SUSPENDED,
+	KEYS,
+	REVOKED_KEYS,
+	CONNECTIONS,
+	REPORTS_IN_FLIGHT,
+	REPORTS_PER_S,
+	REPORTS_BURST,
+	BYTES_PER_S,
+	BYTES_BURST,
+	COLUMNS
+};
 
 #define KEY(digit) \
 #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit #digit
 
-/* In the order of a collation that is not that of the bytes. */
+/* In the order of a collation that is not that of the bytes. What is left out is null. */
 static const char *const rows[][COLUMNS] = {
 	{"1", "plain", "plain.example", "f", "t", "f", "", ""},
 	{"2", "pinned", "a.example b.example", "f", "t", "f", KEY(11) " " KEY(22), KEY(33)},
 	{"3", "suspended", "s.example", "f", "t", "t", KEY(44), ""},
-	{"4", "a-b", "", "t", "f", "f", "", ""},
-	{"5", "a", "one.example two.example three.example", "f", "f", "f", "", ""},
+	{"4", "a-b", "", "t", "f", "f", "", "", "1", "2", "3", "4", "5", "9223372036854775807"},
+	{"5", "a", "one.example two.example three.example", "f", "f", "f", "",
+		"", [REPORTS_PER_S] = "0"},
 	{"6", "burnt", "x.example", "f", "t", "f", "", KEY(ff)},
 	{"7", "a0", "x.example", "f", "t", "t", "", ""},
 };
@@ -33,7 +50,11 @@ static PGresult *make_rows(size_t count)
 	PGresult *result = sample_result(COLUMNS);
 	for (size_t row = 0; row < count; row++) {
 		for (int column = 0; column < COLUMNS; column++) {
-			sample_set_text(result, (int)row, column, rows[row][column]);
+			if (rows[row][column] != NULL) {
+				sample_set_text(result, (int)row, column, rows[row][column]);
+			} else {
+				sample_set(result, (int)row, column, NULL, -1);
+			}
 		}
 	}
 	return result;
@@ -148,6 +169,26 @@ static void test_partners_carry_what_their_row_says(void **state)
 	assert_int_equal(partner->organisation_count, 0);
 }
 
+static void test_partners_have_their_quotas_or_the_default(void **state)
+{
+	static const struct {
+		struct str name;
+		struct partner_quota quota;
+	} cases[] = {
+		{{"a-b", 3}, {1, 2, 3, 4, 5, INT64_MAX}},
+		{{"a", 1}, {-1, -1, PARTNER_QUOTA_NONE, -1, -1, -1}},
+		{{"plain", 5}, {-1, -1, PARTNER_QUOTA_DEFAULT, -1, -1, -1}},
+	};
+	const struct registry *registry = *state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const uint8_t no_key[32] = {0};
+		const struct partner *partner = NULL;
+		registry_find(registry, cases[i].name, false, no_key, &partner);
+		assert_non_null(partner);
+		assert_memory_equal(&partner->quota, &cases[i].quota, sizeof(cases[i].quota));
+	}
+}
+
 static void test_partners_are_listed_by_name(void **state)
 {
 	static const char *const names[] = {
@@ -192,6 +233,8 @@ int main(void)
 			test_keys_differ_in_their_last_byte, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_partners_carry_what_their_row_says, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_partners_have_their_quotas_or_the_default, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_partners_are_listed_by_name, set_up, tear_down),
 		cmocka_unit_test(test_an_empty_registry_knows_nobody),

@@ -122,6 +122,12 @@ static bool find(struct bench *bench, uint64_t ticket)
 	return store_find(bench->store, &key, ticket);
 }
 
+static bool retract(struct bench *bench, uint64_t ticket)
+{
+	const struct retraction retraction = {.report_id = STR("NH-1"), .reason = STR("R")};
+	return store_retract(bench->store, &retraction, ticket);
+}
+
 static void run_until_answered(struct bench *bench, size_t awaited)
 {
 	bench->may_answer = true;
@@ -149,11 +155,12 @@ static void test_what_waits_is_unavailable_after_store_wait_and_once(void **stat
 	assert_true(submit(bench, 1));
 	assert_true(submit(bench, 2));
 	assert_true(find(bench, 3));
-	assert_int_equal(store_pending(bench->store), 3);
-	run_until_answered(bench, 3);
+	assert_true(retract(bench, 4));
+	assert_int_equal(store_pending(bench->store), 4);
+	run_until_answered(bench, 4);
 	int64_t took_ms = clock_monotonic_ms() - began_ms;
 	assert_true(took_ms >= STORE_WAIT_MS);
-	for (uint64_t ticket = 1; ticket <= 3; ticket++) {
+	for (uint64_t ticket = 1; ticket <= 4; ticket++) {
 		assert_int_equal(bench->answers[ticket], 1);
 	}
 	assert_int_equal(store_pending(bench->store), 0);
@@ -213,6 +220,22 @@ static void test_look_ups_have_a_limit_of_their_own(void **state)
 	}
 }
 
+static void test_retractions_have_a_limit_of_their_own(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t ticket = 0;
+	while (retract(bench, ticket + 1)) {
+		ticket++;
+		assert_true(ticket < MAX_TICKETS);
+	}
+	assert_int_equal(ticket, 256);
+	assert_true(submit(bench, 0));
+	run_until_answered(bench, 257);
+	for (ticket = 0; ticket <= 256; ticket++) {
+		assert_int_equal(bench->answers[ticket], 1);
+	}
+}
+
 static void test_the_owner_is_told_why_the_database_is_away(void **state)
 {
 	struct bench *bench = *state;
@@ -240,6 +263,7 @@ static void test_a_store_may_end_with_work_in_hand(void **state)
 	struct bench *bench = *state;
 	assert_true(submit(bench, 1));
 	assert_true(find(bench, 2));
+	assert_true(retract(bench, 3));
 }
 
 int main(void)
@@ -255,6 +279,8 @@ int main(void)
 			test_an_expired_queue_has_room_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_look_ups_have_a_limit_of_their_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_retractions_have_a_limit_of_their_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_the_owner_is_told_why_the_database_is_away, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
