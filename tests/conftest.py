@@ -11,6 +11,7 @@ import pytest
 
 from harness import World
 from reports import ORGANISATION, example_organisations
+from sender import Sender
 
 
 def pytest_configure():
@@ -79,3 +80,8 @@ def gamma(daemon, credentials):
 def raw(daemon, credentials):
     with daemon.raw_client(credentials["alpha"]) as client:
         yield client
+
+
+@pytest.fixture
+def sender(tmp_path, daemon, credentials):
+    return Sender(tmp_path / "partner", daemon, credentials["alpha"])

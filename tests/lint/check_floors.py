@@ -13,6 +13,7 @@ LIBRARIES = [
     (r"openssl/", {"net", "server", "tools"}),
     (r"event2/|event\.h|ev[a-z]+\.h", {"store", "net", "server"}),
     (r"confuse", {"conf"}),
+    (r"curl/", {"tools"}),
     (r"zlib|zconf", {"http"}),
 ]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.M)

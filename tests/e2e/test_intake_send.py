@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The partner's program: what it sends, what it tells, what it is told."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from harness import BUILD, ROOT
+from reports import DATA, EXAMPLES, smallest_report, usual_report
+from sender import PROGRAM, RESULTS, Sender, environment, sha256, stored, write_document
+
+
+# --- what is sent ---
+
+
+def test_document_is_stored_byte_by_byte(sender, daemon):
+    """White space around it and within it included, so that the receipt's sha256 is the file's."""
+    report = usual_report()
+    path = sender.folder / "report.json"
+    path.write_text(" \n" + json.dumps(report, indent=3) + "\r\n\n")
+    assert sender.send("report.json")["stored"] == 1
+    assert stored(daemon, report) == [sha256(path.read_bytes())]
+    (result,) = sender.results()
+    assert result["file"] == "report.json"
+    assert result["sha256"] == result["receipt"]["sha256"] == sha256(path.read_bytes())
+    assert (result["status"], result["report_id"]) == (201, report["report_id"])
+    assert result["url"] == sender.options["url"]
+    assert not {"line", "index", "problem"} & set(result)
+
+
+def test_examples_are_sent_as_they_are(sender):
+    assert sender.send(*EXAMPLES)["stored"] == len(EXAMPLES)
+    assert sender.send(DATA / "examples")["skipped"] == len(EXAMPLES)
+
+
+def test_folder_gives_its_reports_and_those_of_folders_in_it(sender, daemon):
+    """In order; hidden files, other files and the result file itself are left out."""
+    reports = [smallest_report() for _ in range(4)]
+    write_document(sender.folder / "b.json", reports[2])
+    write_document(sender.folder / "a" / "z.json", reports[1])
+    write_document(sender.folder / "a" / "deeper" / "r.json", reports[0])
+    write_document(sender.folder / "target" / "one", reports[3])
+    (sender.folder / "c.json").symlink_to("target/one")
+    left_out = smallest_report()
+    for name in (".hidden.json", ".hidden/x.json", "notes.txt", "c.json.part", "json"):
+        write_document(sender.folder / name, left_out)
+    assert sender.send(".", connections=1)["stored"] == 4
+    names = [result["file"] for result in sender.results()]
+    assert names == ["./a/deeper/r.json", "./a/z.json", "./b.json", "./c.json"]
+    assert stored(daemon, left_out) == [None]
+    assert sender.send(".")["skipped"] == 4
+
+
+def test_result_file_is_no_source_even_when_it_is_named(sender):
+    write_document(sender.folder / "a.json", smallest_report())
+    assert sender.send("a.json")["stored"] == 1
+    summary = sender.send("a.json", RESULTS)
+    assert (summary["skipped"], summary["refused"], summary["faults"]) == (1, 0, [])
+
+
+# --- what is told ---
+
+
+def test_refusal_is_quoted_with_pointer_and_detail(sender):
+    write_document(
+        sender.folder / "bad.json", smallest_report(report_id="N-1", category="ransomwear", colour=1)
+    )
+    done = sender.run("bad.json")
+    assert done.returncode == 1
+    assert "bad.json  N-1  The report breaks the schema or the taxonomy (422)" in done.stdout
+    assert re.search(r"/category  value-unknown: .*; did you mean ransomware\?", done.stdout)
+    assert "/colour  member-unknown: no such member is defined here" in done.stdout
+    (result,) = sender.results()
+    assert (result["status"], result["report_id"]) == (422, "N-1")
+    assert result["problem"]["errors"][0]["pointer"] == "/category"
+
+
+def test_refusal_of_what_is_no_json_is_told_too(sender):
+    (sender.folder / "cut.json").write_text('{"report_id": "N-2", ')
+    done = sender.run("cut.json")
+    assert done.returncode == 1
+    assert "cut.json  The body is not I-JSON (400)" in done.stdout
+    assert sender.results()[0]["problem"]["type"].endswith(":json-invalid")
+
+
+def test_bad_report_does_not_keep_back_good_ones(sender, daemon):
+    reports = [smallest_report() for _ in range(6)]
+    for number, report in enumerate(reports):
+        write_document(sender.folder / f"{2 * number}.json", report)
+        write_document(sender.folder / f"{2 * number + 1}.json", smallest_report(tlp="TLP:PINK"))
+    summary = sender.send(".", status=1)
+    assert (summary["stored"], summary["refused"]) == (6, 6)
+    assert all(stored(daemon, *reports))
+
+
+def test_other_content_under_the_same_id_is_a_refusal(sender):
+    report = smallest_report()
+    write_document(sender.folder / "a.json", report)
+    write_document(sender.folder / "b.json", {**report, "title": "Another title"})
+    summary = sender.send(".", connections=1, status=1)
+    assert (summary["stored"], summary["refused"]) == (1, 1)
+    problem = sender.results()[1]["problem"]
+    assert problem["type"].endswith(":report-conflict")
+
+
+def test_refused_report_is_sent_again_by_the_next_run(sender):
+    path = write_document(sender.folder / "a.json", smallest_report(severity={"level": 9}))
+    assert sender.send("a.json", status=1)["refused"] == 1
+    assert sender.send("a.json", status=1)["refused"] == 1
+    write_document(path, smallest_report())
+    assert sender.send("a.json")["stored"] == 1
+
+
+def test_only_the_first_refusals_are_quoted(sender):
+    for number in range(23):
+        write_document(sender.folder / f"{number}.json", smallest_report(tlp="TLP:PINK"))
+    done = sender.run(".")
+    assert done.stdout.count("/tlp  value-unknown") == 20
+    assert f"and 3 more, all of them in {RESULTS}" in done.stdout
+    assert len(sender.results()) == 23
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_go_on(sender):
+    report = smallest_report()
+    write_document(sender.folder / "good.json", report)
+    (sender.folder / "blank.json").write_text(" \n")
+    (sender.folder / "nowhere.json").symlink_to("gone.json")
+    (sender.folder / "array.json").write_text(json.dumps([smallest_report()])[:-1])
+    done = sender.run(".", "missing.json")
+    assert done.returncode == 1
+    faults = "".join(
+        f"intake-send: {name}: {what}\n"
+        for name, what in (
+            ("./nowhere.json", "this link leads nowhere"),
+            ("missing.json", "No such file or directory"),
+            ("./array.json", "line 1: the array does not end, so nothing is read from there on"),
+            ("./blank.json", "there is no report in it"),
+        )
+    )
+    assert done.stderr == faults
+    assert "1  stored" in done.stdout
+    assert len(sender.send("missing.json", status=1)["faults"]) == 1
+
+
+def test_quiet_says_nothing_when_all_is_well(sender):
+    write_document(sender.folder / "a.json", smallest_report())
+    done = sender.run("a.json", quiet=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = sender.run("missing.json", quiet=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "missing.json" in done.stderr
+
+
+def test_nothing_to_send_is_all_stored(sender):
+    (sender.folder / "empty").mkdir()
+    done = sender.run("empty")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no reports\n", "")
+
+
+def test_test_mode_is_told(tmp_path, daemon, credentials):
+    sender = Sender(tmp_path / "partner", daemon, credentials["gamma"])
+    write_document(sender.folder / "a.json", smallest_report())
+    done = sender.run("a.json")
+    assert done.returncode == 0
+    assert "1  stored, as tests" in done.stdout
+    summary = sender.send("a.json")
+    assert (summary["partner"], summary["test"]) == ("gamma", True)
+
+
+# --- the command line ---
+
+
+WRONG_LINES = {
+    "no url": {"url": None},
+    "http": {"url": "http://localhost:1"},
+    "no host": {"url": "https://"},
+    "path": {"url": "https://localhost/v1/reports"},
+    "query": {"url": "https://localhost/?a"},
+    "user": {"url": "https://me@localhost"},
+    "no credential": {"cert": None, "key": None},
+    "two credentials": {"pkcs12": "a.p12"},
+    "key beside pkcs12": {"cert": None, "pkcs12": "a.p12"},
+    "no connections": {"connections": 0},
+    "connections": {"connections": 65},
+    "no bytes": {"batch_bytes": 0},
+    "bytes": {"batch_bytes": 64 * 1024 * 1024 + 1},
+    "no number": {"connections": "4x"},
+    "negative": {"give_up_after": -1},
+    "no patience": {"give_up_after": 0},
+    "unknown": {"no_such_option": True},
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LINES)
+def test_wrong_command_line_exits_2(sender, name):
+    done = sender.run("a.json", **WRONG_LINES[name])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "intake-send: " in done.stderr
+    assert not (sender.folder / RESULTS).exists()
+
+
+def test_nothing_named_exits_2(sender):
+    done = sender.run()
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("changes", [{"connections": 64}, {"batch_bytes": 64 * 1024 * 1024},
+                                     {"batch_bytes": 1}, {"connections": 1}])  # fmt: skip
+def test_largest_and_smallest_numbers_are_taken(sender, changes):
+    write_document(sender.folder / "a.json", smallest_report())
+    assert sender.send("a.json", **changes)["stored"] == 1
+
+
+def run_alone(*arguments):
+    return subprocess.run(
+        [PROGRAM, *arguments], capture_output=True, text=True, check=False, env=environment()
+    )
+
+
+def test_version_and_help_are_printed():
+    done = run_alone("-V")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("intake-send ")
+    done = run_alone("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_manual_names_every_option_and_every_exit_status_of_the_help():
+    page = (ROOT / "daemon" / "tools" / "intake-send.1").read_text()
+    usage = run_alone("--help").stdout
+    options = re.findall(r"^  --([a-z0-9-]+)", usage, re.MULTILINE)
+    assert len(options) > 10
+    for option in options:
+        assert f"Fl -{option}" in page, option
+    statuses = re.findall(r"^  (\d+) ", usage, re.MULTILINE)
+    assert statuses == re.findall(r"^\.It (\d+)$", page, re.MULTILINE)
+
+
+# --- no terminal ---
+
+
+def test_no_terminal_gets_plain_text(sender):
+    write_document(sender.folder / "a.json", smallest_report())
+    done = sender.run("a.json")
+    assert done.returncode == 0
+    assert "\r" not in done.stdout + done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_program_needs_no_more_than_it_links():
+    done = subprocess.run(["ldd", BUILD / "intake-send"], capture_output=True, text=True, check=True)
+    assert "libcurl.so" in done.stdout
+    assert "libpq" not in done.stdout
