@@ -168,7 +168,9 @@ static void settle(struct conn *conn, struct result *result, bool done)
 static void refuse_line(
 	struct conn *conn, struct result *result, enum reject reject, const char *detail)
 {
+	struct str_list none = {NULL, 0};
 	bool is_for_later = reject == REJECT_UNAVAILABLE;
+	reply_trace(conn, reject, none, none, NULL, 0);
 	result_set_problem(
 		&conn->batch->results, result, reject, detail, is_for_later ? RETRY_AFTER_S : 0);
 	settle(conn, result, true);
@@ -189,7 +191,7 @@ static void settle_conflict(
 	struct conn *conn, struct result *result, const struct store_result *stored)
 {
 	struct str_list none = {NULL, 0};
-	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, stored->receipt.sha256, 0);
+	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, NULL, 0);
 	settle(conn, result,
 		result_set_conflict(
 			&conn->batch->results, result, REJECT_REPORT_CONFLICT, &stored->receipt));

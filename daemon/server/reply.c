@@ -161,7 +161,8 @@ void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
 		.sha256 = sha256,
 		.size_bytes = (int64_t)size,
 	};
-	if (conn->partner == NULL || !is_traced(info->status) ||
+	/* A dry run submits nothing. */
+	if (conn->partner == NULL || conn->route == ROUTE_VALIDATE || !is_traced(info->status) ||
 		!refusal_is_kept(conn->worker, conn->partner->id, &refusal.unrecorded)) {
 		return;
 	}

@@ -114,17 +114,21 @@ class RawClient:
         data, self.pending = self.pending[:count], self.pending[count:]
         return data
 
+    def read_chunk(self):
+        """The next chunk of a body that comes in chunks; b"" is its end."""
+        size = self._take_line()
+        if not CHUNK_SIZE.fullmatch(size):
+            raise BadAnswer(f"chunk size {size!r}")
+        chunk = self._take(int(size, 16))
+        if self._take(2) != b"\r\n":
+            raise BadAnswer("a chunk without its line end")
+        return chunk
+
     def _take_chunks(self):
         body = b""
-        while True:
-            size = self._take_line()
-            if not CHUNK_SIZE.fullmatch(size):
-                raise BadAnswer(f"chunk size {size!r}")
-            body += self._take(int(size, 16))
-            if self._take(2) != b"\r\n":
-                raise BadAnswer("a chunk without its line end")
-            if int(size, 16) == 0:
-                return body
+        while chunk := self.read_chunk():
+            body += chunk
+        return body
 
     def _take_headers(self):
         headers = {}
@@ -138,13 +142,17 @@ class RawClient:
             headers[name] = match[2].decode()
         return headers
 
-    def read_response(self, *, is_head=False):
-        """The next answer, 1xx answers included."""
+    def read_head(self):
+        """The head of the next answer, 1xx answers included."""
         line = self._take_line()
         match = STATUS_LINE.fullmatch(line)
         if not match:
             raise BadAnswer(f"status line {line!r}")
-        response = Response(int(match[1]), self._take_headers())
+        return Response(int(match[1]), self._take_headers())
+
+    def read_response(self, *, is_head=False):
+        """The next answer, 1xx answers included."""
+        response = self.read_head()
         if is_head or response.status < 200 or response.status in (204, 304):
             return response
         if response.headers.get("transfer-encoding") == "chunked":
