@@ -251,14 +251,14 @@ def test_answer_to_a_client_that_closes_ends_as_any_other(raw):
     raw.read_end()
 
 
-def test_refused_lines_leave_traces_without_content(daemon, beta):
+def test_refused_lines_leave_traces_without_content(daemon, gamma):
     """As those of single reports do. Of a partner whose rate of traces no other test uses."""
     known, newer = smallest_report(), smallest_report(revision=2)
-    post_batch(beta, [known, newer])
+    post_batch(gamma, [known, newer])
     daemon.rows("DELETE FROM intake.refusal")
     invalid = smallest_report(severity={"level": 7})
     conflict, superseded = {**known, "title": "Other"}, {**newer, "revision": 1}
-    post_batch(beta, [b"{", invalid, conflict, superseded, b" " * 1048577])
+    post_batch(gamma, [b"{", invalid, conflict, superseded, b" " * 1048577])
 
     def traces():
         return daemon.rows(
