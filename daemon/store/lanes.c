@@ -180,6 +180,7 @@ static bool move_entries(struct lanes *lanes, const struct conf *conf, struct la
 static struct batch *compose(struct lanes *lanes, const struct conf *conf)
 {
 	size_t count = count_active(lanes);
+	ENSURE(count > 0);
 	uint32_t quota = (uint32_t)(LANES_SHARED_REPORTS / count);
 	struct batch *composed = take_idle(lanes, conf);
 	bool done = composed != NULL;

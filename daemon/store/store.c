@@ -328,8 +328,7 @@ static void send_refusals(struct store *store)
 
 void store_note_refusal(struct store *store, const struct refusal *refusal)
 {
-	if (store->refusal_count >= MAX_REFUSALS || store->refusals_fly ||
-		!pg_link_is_ready(store->link)) {
+	if (store->refusal_count >= MAX_REFUSALS || !pg_link_is_ready(store->link)) {
 		return;
 	}
 	if (store->refusal_count == 0 && !row_array_begin(&store->refusals)) {
