@@ -151,3 +151,17 @@ bool buf_append_json_text(struct buf *b, struct str text)
 	}
 	return true;
 }
+
+bool buf_append_json(struct buf *b, const char *text)
+{
+	size_t len_before = b->len;
+	if (!buf_append(b, text, strlen(text))) {
+		return false;
+	}
+	for (size_t i = len_before; i < b->len; i++) {
+		if (b->data[i] == '\'') {
+			b->data[i] = '"';
+		}
+	}
+	return true;
+}

@@ -161,7 +161,8 @@ struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx)
 bool conf_files_are_readable(const struct conf *conf, conf_fault_fn *on_fault, void *ctx)
 {
 	static const enum conf_row files[] = {CONF_ROW_tls_certificate, CONF_ROW_tls_key,
-		CONF_ROW_tls_partner_ca, CONF_ROW_tls_partner_crl, CONF_ROW_taxonomy_file};
+		CONF_ROW_tls_partner_ca, CONF_ROW_tls_partner_crl, CONF_ROW_taxonomy_file,
+		CONF_ROW_security_txt_file};
 	const struct conf_snapshot *snapshot = (const struct conf_snapshot *)conf;
 	struct conf_draft draft = {.path = snapshot->path};
 

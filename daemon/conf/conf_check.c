@@ -134,7 +134,8 @@ static void refuse(struct conf_draft *draft, enum conf_row row, const char *expe
 static void check_paths(struct conf_draft *draft)
 {
 	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
-		bool may_be_empty = row == CONF_ROW_tls_partner_crl || row == CONF_ROW_control_path;
+		bool may_be_empty = row == CONF_ROW_tls_partner_crl ||
+			row == CONF_ROW_control_path || row == CONF_ROW_security_txt_file;
 		if (conf_setting(row)->type == CONF_PATH && !may_be_empty && is_good(draft, row) &&
 			conf_value_text(draft->conf, row)[0] == '\0') {
 			refuse(draft, row, "the path of a file");

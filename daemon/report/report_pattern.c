@@ -5,7 +5,7 @@
  */
 #include "report_pattern_int.h"
 
-#include "report_time_int.h"
+#include "report/report_time.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report_time_int.h"
+#include "report/report_time.h"
 
 #include "base/clock.h"
 

@@ -4,8 +4,8 @@
  */
 #include "report_walk_int.h"
 
+#include "report/report_time.h"
 #include "report_text_int.h"
-#include "report_time_int.h"
 
 #include <string.h>
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/generation.h"
 
+#include "api_document_int.h"
+#include "base/clock.h"
 #include "report/report_schema.h"
+#include "security_txt_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,15 +28,28 @@ static bool make_documents(struct generation *generation)
 	struct str id = taxonomy_id(generation->taxonomy);
 	struct str version = taxonomy_version(generation->taxonomy);
 	buf_init(&generation->schema, (size_t)16 << 20);
+	buf_init(&generation->openapi, (size_t)16 << 20);
 	buf_init(&generation->taxonomy_label, 1024);
 	if (!report_schema_render(&generation->schema, generation->taxonomy) ||
+		!api_document_render(
+			&generation->openapi, generation->conf, generation->taxonomy) ||
 		!buf_printf(
 			&generation->taxonomy_label, "%.*s/%.*s", STR_ARG(id), STR_ARG(version))) {
 		return false;
 	}
 	make_etag(generation->schema_etag, buf_str(&generation->schema));
+	make_etag(generation->openapi_etag, buf_str(&generation->openapi));
 	make_etag(generation->taxonomy_etag, taxonomy_document(generation->taxonomy));
+	make_etag(generation->security_txt_etag, buf_str(&generation->security_txt));
 	return true;
+}
+
+static bool load_security_txt(struct generation *generation, struct err *err)
+{
+	const char *path = generation->conf->security_txt_file;
+	buf_init(&generation->security_txt, SECURITY_TXT_MAX_BYTES);
+	return path[0] == '\0' ||
+		security_txt_load(&generation->security_txt, path, clock_wall_us(), err);
 }
 
 struct generation *generation_load(const char *path, conf_fault_fn *on_fault, void *ctx)
@@ -59,7 +75,11 @@ struct generation *generation_load(const char *path, conf_fault_fn *on_fault, vo
 	if (generation->tls == NULL) {
 		on_fault(ctx, err.text);
 	}
-	if (generation->taxonomy == NULL || generation->tls == NULL) {
+	bool has_security_txt = load_security_txt(generation, &err);
+	if (!has_security_txt) {
+		on_fault(ctx, err.text);
+	}
+	if (generation->taxonomy == NULL || generation->tls == NULL || !has_security_txt) {
 		generation_unref(&generation);
 		return NULL;
 	}
@@ -91,6 +111,8 @@ void generation_unref(struct generation **generation_ptr)
 		return;
 	}
 	buf_fini(&generation->schema);
+	buf_fini(&generation->openapi);
+	buf_fini(&generation->security_txt);
 	buf_fini(&generation->taxonomy_label);
 	SSL_CTX_free(generation->tls);
 	taxonomy_free(&generation->taxonomy);

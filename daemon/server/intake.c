@@ -23,6 +23,7 @@
  */
 #include "intake_int.h"
 
+#include "api_int.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/http_gunzip.h"
@@ -40,29 +41,6 @@
 #define UNZIP_FIRST_BYTES ((size_t)4096)
 #define UNZIP_SMALL_BYTES ((size_t)65536)
 
-struct route_info {
-	const char *allow;
-	bool takes_get;
-	bool takes_post;
-};
-
-static const struct route_info routes[ROUTE_COUNT] = {
-	[ROUTE_REPORTS] = {.allow = "POST", .takes_post = true},
-	/* A report may be called "validate": its receipt is asked for here. */
-	[ROUTE_VALIDATE] = {.allow = "GET, HEAD, POST", .takes_get = true, .takes_post = true},
-	[ROUTE_REPORT] = {.allow = "GET, HEAD", .takes_get = true},
-	[ROUTE_RETRACTION] = {.allow = "POST", .takes_post = true},
-	[ROUTE_WHOAMI] = {.allow = "GET, HEAD", .takes_get = true},
-	[ROUTE_TAXONOMY] = {.allow = "GET, HEAD", .takes_get = true},
-	[ROUTE_SCHEMA] = {.allow = "GET, HEAD", .takes_get = true},
-	[ROUTE_OTHER] = {.allow = NULL},
-};
-
-const char *intake_allow(enum route route)
-{
-	return routes[route].allow;
-}
-
 static struct str request_path(const struct conn *conn)
 {
 	return http_span_str(conn->in.data, conn->request.path);
@@ -70,19 +48,9 @@ static struct str request_path(const struct conn *conn)
 
 static enum route find_route(struct str path)
 {
-	static const struct {
-		struct str path;
-		enum route route;
-	} fixed[] = {
-		{STR("/v1/reports"), ROUTE_REPORTS},
-		{STR("/v1/reports/validate"), ROUTE_VALIDATE},
-		{STR("/v1/whoami"), ROUTE_WHOAMI},
-		{STR("/v1/taxonomy"), ROUTE_TAXONOMY},
-		{STR("/v1/schema"), ROUTE_SCHEMA},
-	};
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-		if (str_equal(path, fixed[i].path)) {
-			return fixed[i].route;
+	for (int route = 0; route < ROUTE_COUNT; route++) {
+		if (str_equal(path, str_from(metrics_route_path((enum route)route)))) {
+			return (enum route)route;
 		}
 	}
 	struct str rest = report_path_rest(path);
@@ -120,17 +88,13 @@ static bool accepts_peer(struct conn *conn)
 
 static bool accepts_method(struct conn *conn)
 {
-	const struct route_info *route = &routes[conn->route];
-	enum http_method method = conn->request.method;
-
-	if (method == HTTP_METHOD_UNKNOWN) {
+	if (conn->request.method == HTTP_METHOD_UNKNOWN) {
 		return refuse_head(conn, REJECT_METHOD_UNKNOWN, NULL);
 	}
-	if (route->allow == NULL) {
+	if (!api_has_route(conn->route)) {
 		return refuse_head(conn, REJECT_NOT_FOUND, NULL);
 	}
-	bool is_get = method == HTTP_GET || method == HTTP_HEAD;
-	if (!(is_get && route->takes_get) && !(method == HTTP_POST && route->takes_post)) {
+	if (!api_has_method(conn->route, conn->request.method)) {
 		return refuse_head(conn, REJECT_METHOD_NOT_ALLOWED, NULL);
 	}
 	return true;
@@ -535,6 +499,17 @@ static bool render_quota(struct buf *body, const struct conn *conn)
 		render_left(body, left.bytes) && buf_append_str(body, STR("}"));
 }
 
+static void get_security_txt(struct conn *conn)
+{
+	const struct generation *generation = conn->worker->generation;
+	if (generation->security_txt.len == 0) {
+		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
+		return;
+	}
+	get_document(conn, buf_str(&generation->security_txt), generation->security_txt_etag,
+		"text/plain; charset=utf-8");
+}
+
 static bool render_whoami(struct buf *body, const struct conn *conn)
 {
 	const struct partner *partner = conn->partner;
@@ -638,6 +613,13 @@ void intake_request(struct conn *conn)
 	case ROUTE_SCHEMA:
 		get_document(conn, buf_str(&generation->schema), generation->schema_etag,
 			"application/schema+json");
+		break;
+	case ROUTE_OPENAPI:
+		get_document(conn, buf_str(&generation->openapi), generation->openapi_etag,
+			"application/json");
+		break;
+	case ROUTE_SECURITY_TXT:
+		get_security_txt(conn);
 		break;
 	default:
 		reply_refuse(conn, REJECT_NOT_FOUND, NULL);

@@ -65,6 +65,7 @@ struct intake_batch {
 	bool has_begun;     /* the answer's head is in the output, or was */
 	bool has_ended;     /* so is its end */
 	int status;         /* of the answer as a whole */
+	int retry_after_s;  /* likewise; 0: none */
 };
 
 /* --- life --- */
@@ -599,7 +600,7 @@ static bool begin_answer(struct conn *conn)
 		.is_chunked = !conn->request.is_http_1_0,
 		.ends_with_close = conn->request.is_http_1_0,
 		.closes = conn->request.is_http_1_0 || batch->closes,
-		.retry_after_s = batch->status == 503 ? RETRY_AFTER_S : 0,
+		.retry_after_s = batch->retry_after_s,
 	};
 	batch->has_begun = true;
 	return reply_render(conn, &response, STR(""));
@@ -648,6 +649,19 @@ static int status_of_all(struct results *results)
 	return status == 400 || status == 413 ? 422 : status;
 }
 
+static void decide_status(struct intake_batch *batch)
+{
+	struct results *results = &batch->results;
+	batch->status = status_of_all(results);
+	if (batch->status != 429 && batch->status != 503) {
+		return;
+	}
+	for (uint64_t number = results->first; number < results->next; number++) {
+		int one_s = results_at(results, number)->retry_after_s;
+		batch->retry_after_s = one_s > batch->retry_after_s ? one_s : batch->retry_after_s;
+	}
+}
+
 static bool is_failed(struct results *results)
 {
 	for (uint64_t number = results->first; number < results->next; number++) {
@@ -668,7 +682,7 @@ static bool is_rolled_back(const struct result *result, bool is_dry_run)
 static void roll_back(struct conn *conn)
 {
 	struct results *results = &conn->batch->results;
-	conn->batch->status = status_of_all(results);
+	decide_status(conn->batch);
 	for (uint64_t number = results->first; number < results->next; number++) {
 		struct result *result = results_at(results, number);
 		if (!is_rolled_back(result, conn->batch->is_dry_run)) {
@@ -702,7 +716,7 @@ static bool decide(struct conn *conn)
 		}
 	}
 	if (batch->phase == ATOMIC_COMMITS && results->pending == 0) {
-		batch->status = status_of_all(results);
+		decide_status(batch);
 		batch->phase = ATOMIC_DECIDED;
 	}
 	return batch->phase == ATOMIC_DECIDED;

@@ -24,8 +24,6 @@ void intake_request(struct conn *conn);
 void intake_store_result(struct conn *conn, const struct store_result *result);
 /* All or nothing was asked for. */
 bool intake_is_atomic(const struct conn *conn);
-/* The value of Allow; NULL: the resource does not exist. */
-const char *intake_allow(enum route route);
 /* The refusal of a whole body that was judged: json-invalid, or the errors found. */
 void intake_refuse_body(
 	struct conn *conn, enum reject reject, struct str body, const struct report_result *result);

@@ -5,6 +5,7 @@
  */
 #include "reply_int.h"
 
+#include "api_int.h"
 #include "base/clock.h"
 #include "http/http_response.h"
 #include "intake_int.h"
@@ -104,7 +105,7 @@ void reply_close_problem(struct conn *conn, enum reject reject)
 		.status = info->status,
 		.content_type = "application/problem+json",
 		.closes = info->closes,
-		.allow = reject == REJECT_METHOD_NOT_ALLOWED ? intake_allow(conn->route) : NULL,
+		.allow = reject == REJECT_METHOD_NOT_ALLOWED ? api_allow(conn->route) : NULL,
 		.retry_after_s = retry_after_s(conn, reject),
 	};
 	if (buf_append_str(body, STR("}\n")) && reply_render(conn, &response, buf_str(body))) {

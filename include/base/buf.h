@@ -31,6 +31,8 @@ MUST_CHECK bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3
 void buf_consume(struct buf *b, size_t n);
 /* Appends text as the inside of a JSON string, quotes not included. The text must be UTF-8. */
 MUST_CHECK bool buf_append_json_text(struct buf *b, struct str text);
+/* Appends text with a double quote for each single one: JSON stays readable in C that way. */
+MUST_CHECK bool buf_append_json(struct buf *b, const char *text);
 
 static inline void buf_clear(struct buf *b)
 {

@@ -59,4 +59,5 @@ SETTING(admin, address, TEXT, "127.0.0.1:8444", 0, 0, false, "health, metrics an
 SETTING(control, path, PATH, "/run/intaked/control", 0, 0, false, "unix socket of intakectl; empty turns it off")
 SETTING(log, level, TEXT, "info", 0, 0, true, "debug, info, warn or error")
 SETTING(taxonomy, file, PATH, "taxonomy.json", 0, 0, true, "the taxonomy in force")
+SETTING(security_txt, file, PATH, "", 0, 0, true, "whom to tell of a weakness of this server, a file as in RFC 9116; empty: 404")
 /* clang-format on */

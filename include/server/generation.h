@@ -21,9 +21,13 @@ struct generation {
 	struct taxonomy *taxonomy;
 	SSL_CTX *tls;
 	struct buf schema;         /* GET /v1/schema */
+	struct buf openapi;        /* GET /v1/openapi.json */
+	struct buf security_txt;   /* GET /.well-known/security.txt; empty: there is none */
 	struct buf taxonomy_label; /* id/version, as receipts show it */
 	char taxonomy_etag[24];    /* quoted */
 	char schema_etag[24];
+	char openapi_etag[24];
+	char security_txt_etag[24];
 	struct http_limits http_limits;
 };
 

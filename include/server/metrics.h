@@ -23,6 +23,8 @@
 	X(WHOAMI, "/v1/whoami")                             \
 	X(TAXONOMY, "/v1/taxonomy")                         \
 	X(SCHEMA, "/v1/schema")                             \
+	X(OPENAPI, "/v1/openapi.json")                      \
+	X(SECURITY_TXT, "/.well-known/security.txt")        \
 	X(OTHER, "other")
 
 enum route {

@@ -6,6 +6,8 @@ sanitizers a daemon that leaves a report fails the test that stops it.
 """
 
 import ctypes
+import functools
+import json
 import os
 import pwd
 import random
@@ -327,6 +329,7 @@ class Intaked:
             return
         early = self.process.poll()
         assert early is None, f"it had ended by itself with {early}:\n{self.log_tail()}"
+        self.check_answers()
         self.process.send_signal(signal.SIGTERM)
         status = self.wait_for_exit()
         assert status == 0, f"exit status {status}:\n{self.log_tail()}"
@@ -345,6 +348,14 @@ class Intaked:
     def check_sanitizers(self):
         reports = sorted(self.folder.glob("sanitizer.*"))
         assert not reports, reports[0].read_text()
+
+    def check_answers(self):
+        """Whatever a test has brought about, the document tells partners of it."""
+        if self.settings["admin.address"] != f"127.0.0.1:{self.admin_port}":
+            return
+        for sample in self.metrics():
+            found = re.fullmatch(r'intaked_requests_total\{path="(/.*)",status="(\d+)"\}', sample)
+            assert not found or int(found[2]) in documented_statuses(found[1]), sample
 
     def log_lines(self, *words):
         """The lines that hold every one of the words."""
@@ -407,6 +418,19 @@ class Intaked:
 
     def value(self, statement, parameters=None):
         return self.postgres.value(self.database, statement, parameters)
+
+
+@functools.cache
+def api_document():
+    """What GET /v1/openapi.json serves, without a daemon."""
+    command = [BUILD / "tests" / "openapi_print", ROOT / "config" / "taxonomy.json"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def documented_statuses(path):
+    """Every status that a resource can answer with, by the document."""
+    operations = [item for key, item in api_document()["paths"][path].items() if key != "parameters"]
+    return {int(status) for operation in operations for status in operation["responses"]}
 
 
 def run_program(name, *arguments):

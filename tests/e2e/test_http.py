@@ -148,6 +148,7 @@ REFUSED_HEADS = [
     ("GET", "/V1/whoami", [], 404, "not-found", None),
     ("GET", "/metrics", [], 404, "not-found", None),
     ("GET", "/healthz", [], 404, "not-found", None),
+    ("GET", "/.well-known/security.txt", [], 404, "not-found", None),
     ("GET", "/v1/reports/../whoami", [], 404, "not-found", None),
     ("GET", "/v1/reports", [], 405, "method-not-allowed", {"POST"}),
     ("PUT", "/v1/reports", [], 405, "method-not-allowed", {"POST"}),

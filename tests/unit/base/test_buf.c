@@ -155,6 +155,19 @@ static void test_json_text_that_does_not_fit_leaves_no_part(void **state)
 	}
 }
 
+static void test_json_is_written_with_single_quotes(void **state)
+{
+	struct buf b;
+	(void)state;
+	buf_init(&b, 11);
+	assert_true(buf_append_str(&b, STR("'")));
+	assert_true(buf_append_json(&b, "{'a':'b'}"));
+	assert_content(&b, "'{\"a\":\"b\"}");
+	assert_false(buf_append_json(&b, "''"));
+	assert_content(&b, "'{\"a\":\"b\"}");
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_a_finished_buffer_can_be_used_again),
 		cmocka_unit_test(test_json_text_is_escaped),
 		cmocka_unit_test(test_json_text_that_does_not_fit_leaves_no_part),
+		cmocka_unit_test(test_json_is_written_with_single_quotes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

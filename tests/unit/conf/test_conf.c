@@ -539,10 +539,11 @@ static void test_two_sockets_at_one_path_are_refused(void **state)
 		(const char *const[]){":2: admin.address and control.path are both \"/x\"", NULL});
 }
 
-static void test_only_the_crl_and_the_control_socket_may_be_empty(void **state)
+static void test_only_what_can_be_turned_off_may_be_empty(void **state)
 {
-	struct conf *conf =
-		load_good(*state, "tls { partner_crl = \"\" }\ncontrol { path = \"\" }\n");
+	struct conf *conf = load_good(*state,
+		"tls { partner_crl = \"\" }\ncontrol { path = \"\" }\n"
+		"security_txt { file = \"\" }\n");
 	assert_string_equal(conf->control_path, "");
 	conf_unref(&conf);
 	assert_faults(*state,
@@ -784,7 +785,7 @@ static void test_the_manuals_examples_are_good(void **state)
 		conf_unref(&conf);
 	}
 	fclose(page);
-	assert_int_equal(examples, 4);
+	assert_int_equal(examples, 5);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -815,7 +816,7 @@ int main(void)
 		CASE(test_addresses_are_checked_and_kept_apart),
 		CASE(test_socket_paths_are_taken_up_to_107_bytes),
 		CASE(test_two_sockets_at_one_path_are_refused),
-		CASE(test_only_the_crl_and_the_control_socket_may_be_empty),
+		CASE(test_only_what_can_be_turned_off_may_be_empty),
 		CASE(test_log_level_is_one_of_four),
 		CASE(test_settings_that_depend_on_each_other_are_held_against_each_other),
 		CASE(test_what_is_printed_reads_back_the_same),
