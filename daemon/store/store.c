@@ -22,6 +22,7 @@
 #include "row_int.h"
 #include "statements_int.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -393,13 +394,16 @@ static void on_link_lost(void *ctx, const char *reason)
 /*
  * Clients that were just answered mostly send again at once. So a batch goes when as many have as
  * were answered, or a look at the sockets has brought nothing new and there were enough of them.
- * Nobody sleeps for it: a look takes no longer than to see what is there already.
+ * Nobody sleeps for it: a look takes no longer than to see what is there already, and whoever else
+ * wants the core, the database above all, goes first.
  */
 static bool gathers_on(struct store *store)
 {
 	bool goes_on = (store->has_gathered || store->expected > 0) && ++store->looks < MAX_LOOKS;
 	store->has_gathered = false;
-	if (!goes_on) {
+	if (goes_on) {
+		sched_yield();
+	} else {
 		store->looks = 0;
 		store->expected = 0;
 	}
