@@ -47,6 +47,7 @@ static const char problems_head[] = ".El\n"
 
 static const char page_tail[] = ".El\n"
 				".Sh SEE ALSO\n"
+				".Xr intake-protocol 7 ,\n"
 				".Xr intaked 8\n";
 
 static bool render_retraction(struct buf *out, const struct taxonomy *taxonomy)
