@@ -140,8 +140,8 @@ static void measure_line(void *ctx, const char *name, const char *value)
 static void print_line(void *ctx, const char *name, const char *value)
 {
 	const int *width = ctx;
-	table_print_cell(name, *width + 2);
-	table_print_cell(value, 0);
+	table_print_cell(stdout, name, *width + 2);
+	table_print_cell(stdout, value, 0);
 	putchar('\n');
 }
 
