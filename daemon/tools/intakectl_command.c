@@ -25,6 +25,13 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	[OPTION_EXPIRES] = {"expires", 0, VALUE_TEXT, FIELD(expires)},
 	[OPTION_NOTE] = {"note", 0, VALUE_TEXT, FIELD(note)},
 	[OPTION_EXPIRING] = {"expiring", 0, VALUE_NUMBER, FIELD(expiring_days), .max = 36500},
+	[OPTION_CSR] = {"csr", 0, VALUE_FILE, FIELD(csr)},
+	[OPTION_CA] = {"ca", 0, VALUE_FILE, FIELD(ca)},
+	[OPTION_CA_KEY] = {"ca-key", 0, VALUE_FILE, FIELD(ca_key)},
+	[OPTION_CA_PASSWORD_FILE] = {"ca-password-file", 0, VALUE_FILE, FIELD(ca_password_file)},
+	[OPTION_SERVER_CA] = {"server-ca", 0, VALUE_FILE, FIELD(server_ca)},
+	[OPTION_OUT] = {"out", 0, VALUE_FOLDER, FIELD(out)},
+	[OPTION_DAYS] = {"days", 0, VALUE_NUMBER, FIELD(days), .max = 3650},
 };
 
 static const char *set_fault(const struct request *request)
@@ -39,6 +46,13 @@ static const char *add_fault(const struct request *request)
 {
 	return request->organisations.count == 0
 		? "a partner needs at least one --org, the domain it reports for"
+		: NULL;
+}
+
+static const char *enrol_fault(const struct request *request)
+{
+	return request->csr == NULL || request->ca == NULL || request->ca_key == NULL
+		? "--csr, --ca and --ca-key say what is signed and by whom"
 		: NULL;
 }
 
@@ -67,6 +81,15 @@ const struct command commands[] = {
 		"let a partner report", .operand = VALUE_TEXT, .run = partner_command_add,
 		.find_fault = add_fault,
 		.options = {OPTION_ORG, OPTION_TITLE, OPTION_LIVE, OPTION_RELAY, OPTION_QUOTA}},
+	{"partner", "enrol",
+		"NAME --csr FILE --ca FILE --ca-key FILE [--ca-password-file FILE] [--days N] "
+		"[--server-ca FILE] [--out FOLDER] [--note TEXT] [--org DOMAIN...] [--title TEXT] "
+		"[--live] [--relay] [--quota KEY=VALUE...]",
+		"the same, with a certificate", .operand = VALUE_PARTNER, .run = enrol_command_run,
+		.find_fault = enrol_fault,
+		.options = {OPTION_CSR, OPTION_CA, OPTION_CA_KEY, OPTION_CA_PASSWORD_FILE,
+			OPTION_DAYS, OPTION_SERVER_CA, OPTION_OUT, OPTION_NOTE, OPTION_ORG,
+			OPTION_TITLE, OPTION_LIVE, OPTION_RELAY, OPTION_QUOTA}},
 	{"partner", "set",
 		"NAME [--mode test|live] [--title TEXT] [--org DOMAIN...] [--relay yes|no] "
 		"[--quota KEY=VALUE...]",

@@ -49,6 +49,13 @@ struct request {
 	struct texts organisations;
 	struct texts quotas; /* KEY=VALUE */
 	int expiring_days;
+	const char *csr; /* paths of PEM files */
+	const char *ca;
+	const char *ca_key;
+	const char *ca_password_file;
+	const char *server_ca;
+	const char *out; /* a folder */
+	int days;
 	const char *argument; /* behind the command's words */
 };
 
@@ -60,6 +67,7 @@ enum outcome partner_command_set(const struct request *request);
 enum outcome partner_command_show(const struct request *request);
 enum outcome partner_command_suspend(const struct request *request);
 enum outcome partner_command_resume(const struct request *request);
+enum outcome enrol_command_run(const struct request *request);
 enum outcome cert_command_add(const struct request *request);
 enum outcome cert_command_list(const struct request *request);
 enum outcome cert_command_revoke(const struct request *request);

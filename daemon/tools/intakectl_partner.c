@@ -3,7 +3,7 @@
  * Partners: who may report, for which organisations, and whether they may just now. The database's
  * functions do the work and keep the rules; daemons learn of a change by themselves.
  */
-#include "intakectl_int.h"
+#include "intakectl_partner_int.h"
 
 #include "base/buf.h"
 
@@ -202,8 +202,7 @@ static bool change_partner(
 	return is_done;
 }
 
-static bool insert_partner(
-	struct database *database, const struct request *request, struct err *err)
+static bool insert_row(struct database *database, const struct request *request, struct err *err)
 {
 	struct buf organisations;
 	buf_init(&organisations, ORGANISATIONS_MAX_BYTES);
@@ -221,12 +220,29 @@ static bool insert_partner(
 	return is_done;
 }
 
+bool partner_insert(struct database *database, const struct request *request, struct err *err)
+{
+	return insert_row(database, request, err) && change_partner(database, request, err);
+}
+
+bool partner_find_mode(
+	struct database *database, const char *name, char mode_out[8], struct err *err)
+{
+	PGresult *rows = database_query(database,
+		"SELECT CASE WHEN is_live THEN 'live' ELSE 'test' END FROM intake.partners()"
+		" WHERE name = $1",
+		&name, 1, err);
+	snprintf(mode_out, 8, "%s",
+		rows != NULL && PQntuples(rows) == 1 ? PQgetvalue(rows, 0, 0) : "");
+	PQclear(rows);
+	return rows != NULL;
+}
+
 static bool add_partner(struct database *database, const struct request *request, struct err *err)
 {
 	/* Its quotas are a second step; closing the connection undoes the first. */
 	if (!database_run(database, "BEGIN", NULL, 0, err) ||
-		!insert_partner(database, request, err) ||
-		!change_partner(database, request, err) ||
+		!partner_insert(database, request, err) ||
 		!database_run(database, "COMMIT", NULL, 0, err)) {
 		return false;
 	}

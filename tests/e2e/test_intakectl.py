@@ -472,6 +472,10 @@ def test_status_without_a_daemon_says_so(site):
         "partner set x --note y",
         "partner add x --org a.example --mode live",
         "partner list --cert x",
+        "partner enrol x --csr a --ca b",
+        "partner enrol --csr a --ca b --ca-key c",
+        "partner enrol x --csr a --ca b --ca-key c --days 3651",
+        "partner enrol x --csr a --ca b --ca-key c --mode live",
         "cert add x",
         f"cert add x --spki {SPKI} --cert y",
         "cert add x --cert y --expires 2030-01-01",
@@ -512,7 +516,7 @@ def test_a_fault_in_the_configuration_is_named_with_its_line(site):
 def test_the_manual_page_describes_every_command():
     usage = run_program("intakectl", "--help").stdout
     commands = re.findall(r"^  ([a-z]+) ([a-z]+)?", usage, re.MULTILINE)
-    assert len(commands) == 12
+    assert len(commands) == 13
     page = (ROOT / "daemon/tools/intakectl.8").read_text()
     described = set(re.findall(r"^\.It Cm ([a-z]+)(?: ([a-z]+))?", page, re.MULTILINE))
     assert described == set(commands)
