@@ -28,14 +28,22 @@ static void on_conf_fault(void *ctx, const char *sentence)
 	outcome_failed("%s", sentence);
 }
 
+static void ignore_conf_fault(void *ctx, const char *sentence)
+{
+	(void)ctx;
+	(void)sentence;
+}
+
 static enum outcome run_command(const struct command *command, struct request *request)
 {
 	struct conf *conf = NULL;
-	if (!command->needs_no_conf) {
+	if (command->conf_need == CONF_WHOLE) {
 		conf = conf_load(request->conf_path, on_conf_fault, NULL);
-		if (conf == NULL) {
-			return OUTCOME_FAILED;
-		}
+	} else if (command->conf_need == CONF_IN_PART) {
+		conf = conf_load_in_part(request->conf_path, ignore_conf_fault, NULL);
+	}
+	if (conf == NULL && command->conf_need != CONF_NONE) {
+		return OUTCOME_FAILED;
 	}
 	request->conf = conf;
 	enum outcome outcome = command->run(request);

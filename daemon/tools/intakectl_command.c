@@ -113,7 +113,13 @@ const struct command commands[] = {
 	{"cert", "revoke", "HEX|--cert FILE", "refuse a key for ever", .operand = VALUE_TEXT,
 		.operand_is_optional = true, .run = cert_command_revoke,
 		.find_fault = cert_revoke_fault, .options = {OPTION_CERT}},
-	{"status", NULL, "", "how the daemon is", .run = status_command_show},
+	{"taxonomy", "load", "[FILE]", "let the database know a taxonomy", .operand = VALUE_FILE,
+		.operand_is_optional = true, .run = taxonomy_command_load},
+	{"config", "show", "", "every setting with its value", .run = config_command_show},
+	{"reload", NULL, "", "have the daemon read everything again", .run = reload_command_run,
+		.conf_need = CONF_IN_PART},
+	{"status", NULL, "", "how the daemon is", .run = status_command_show,
+		.conf_need = CONF_IN_PART},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

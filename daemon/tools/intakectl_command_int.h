@@ -56,6 +56,13 @@ struct option_row {
 	const char *choices[3];
 };
 
+/* What a command needs of the configuration. */
+enum conf_need {
+	CONF_WHOLE,   /* without a fault */
+	CONF_IN_PART, /* what can be had of it */
+	CONF_NONE
+};
+
 struct command {
 	const char *group;
 	const char *verb; /* NULL: the group is the whole command */
@@ -63,7 +70,7 @@ struct command {
 	const char *purpose;
 	enum value operand; /* what it takes beside options */
 	bool operand_is_optional;
-	bool needs_no_conf;
+	enum conf_need conf_need;
 	enum outcome (*run)(const struct request *request);
 	/* What the request lacks or has too much of, as a sentence; may be NULL. */
 	const char *(*find_fault)(const struct request *request);

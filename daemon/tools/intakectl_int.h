@@ -71,6 +71,9 @@ enum outcome enrol_command_run(const struct request *request);
 enum outcome cert_command_add(const struct request *request);
 enum outcome cert_command_list(const struct request *request);
 enum outcome cert_command_revoke(const struct request *request);
+enum outcome taxonomy_command_load(const struct request *request);
+enum outcome config_command_show(const struct request *request);
+enum outcome reload_command_run(const struct request *request);
 enum outcome status_command_show(const struct request *request);
 
 /* "intakectl: SENTENCE" on standard error. */

@@ -487,6 +487,10 @@ def test_status_without_a_daemon_says_so(site):
         "cert list --expiring 0",
         "cert list --expiring 1d",
         "cert list --expiring 36501",
+        "taxonomy",
+        "taxonomy load a b",
+        "config show listen",
+        "reload now",
         "status now",
         "--nonsense status",
         "partner add x --org",
@@ -516,7 +520,7 @@ def test_a_fault_in_the_configuration_is_named_with_its_line(site):
 def test_the_manual_page_describes_every_command():
     usage = run_program("intakectl", "--help").stdout
     commands = re.findall(r"^  ([a-z]+) ([a-z]+)?", usage, re.MULTILINE)
-    assert len(commands) == 13
+    assert len(commands) == 16
     page = (ROOT / "daemon/tools/intakectl.8").read_text()
     described = set(re.findall(r"^\.It Cm ([a-z]+)(?: ([a-z]+))?", page, re.MULTILINE))
     assert described == set(commands)
