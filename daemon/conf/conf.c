@@ -129,7 +129,8 @@ static void conf_resolve_paths(struct conf_draft *draft)
 	}
 }
 
-struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx)
+static struct conf_snapshot *conf_read(
+	const char *path, conf_fault_fn *on_fault, void *ctx, bool *is_good_out)
 {
 	struct conf_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	ENSURE(snapshot != NULL);
@@ -140,20 +141,25 @@ struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx)
 	if (path != NULL) {
 		conf_file_read(&draft);
 		conf_resolve_paths(&draft);
+		snapshot->path = strdup(path);
+		ENSURE(snapshot->path != NULL);
 	}
 	if (!draft.is_cut) {
 		conf_check_rules(&draft);
 	}
-	bool is_good = draft.fault_count == 0;
+	*is_good_out = draft.fault_count == 0;
 	conf_draft_report(&draft, on_fault, ctx);
+	memcpy(snapshot->marks, draft.marks, sizeof(snapshot->marks));
+	return snapshot;
+}
+
+struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx)
+{
+	bool is_good = false;
+	struct conf_snapshot *snapshot = conf_read(path, on_fault, ctx, &is_good);
 	if (!is_good) {
 		conf_free(snapshot);
 		return NULL;
-	}
-	memcpy(snapshot->marks, draft.marks, sizeof(snapshot->marks));
-	if (path != NULL) {
-		snapshot->path = strdup(path);
-		ENSURE(snapshot->path != NULL);
 	}
 	return &snapshot->conf;
 }
@@ -175,6 +181,12 @@ size_t conf_files(const struct conf *conf, const char *paths_out[CONF_FILES_MAX]
 		}
 	}
 	return count;
+}
+
+struct conf *conf_load_in_part(const char *path, conf_fault_fn *on_fault, void *ctx)
+{
+	bool is_good = false;
+	return &conf_read(path, on_fault, ctx, &is_good)->conf;
 }
 
 bool conf_files_are_readable(const struct conf *conf, conf_fault_fn *on_fault, void *ctx)

@@ -56,6 +56,11 @@ bool conf_setting_equal(
  */
 typedef void conf_fault_fn(void *ctx, const char *sentence);
 MUST_CHECK struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx);
+/*
+ * The same in spite of faults: what was read before one that ends reading, and defaults for the
+ * rest. Nothing to serve with; it is for those who ask a daemon that serves with an older one.
+ */
+MUST_CHECK struct conf *conf_load_in_part(const char *path, conf_fault_fn *on_fault, void *ctx);
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf **conf);
 #define CONF_FILES_MAX 8
