@@ -2,8 +2,10 @@
 #include "admin_pages_int.h"
 
 #include "admin_host_int.h"
+#include "admin_page_int.h"
 #include "server/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define POLICIES                                      \
@@ -20,6 +22,19 @@ static const struct str data_policies = {POLICIES
 /* A page fills the body and sets the status where it is not 200. False: it does not fit. */
 typedef bool page_fn(const struct admin_hooks *hooks, const struct admin_request *request,
 	struct http_response *response, struct buf *body);
+
+static bool page(const struct admin_hooks *hooks, const struct admin_request *request,
+	struct http_response *response, struct buf *body)
+{
+	static char policies[1024];
+	(void)hooks;
+	(void)request;
+	int len = snprintf(policies, sizeof(policies), POLICIES "Content-Security-Policy: %s\r\n",
+		admin_page_policy);
+	ENSURE(len > 0 && (size_t)len < sizeof(policies));
+	response->more = (struct str){policies, (size_t)len};
+	return buf_append_str(body, admin_page);
+}
 
 static bool healthz(const struct admin_hooks *hooks, const struct admin_request *request,
 	struct http_response *response, struct buf *body)
@@ -79,6 +94,7 @@ static const struct page {
 	const char *content_type;
 	page_fn *make;
 } pages[] = {
+	{"/", "text/html; charset=utf-8", page},
 	{"/healthz", "text/plain; charset=utf-8", healthz},
 	{"/readyz", "text/plain; charset=utf-8", readyz},
 	{"/metrics", "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics},

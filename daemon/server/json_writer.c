@@ -7,6 +7,20 @@
 #include <math.h>
 #include <stdio.h>
 
+const char *json_plain(char *out, size_t out_size, const char *text)
+{
+	size_t len = 0;
+	for (; text[len] != '\0' && len + 1 < out_size; len++) {
+		unsigned char c = (unsigned char)text[len];
+		out[len] = text[len];
+		if (c < 0x20 || c >= 0x7f) {
+			out[len] = c == '\n' || c == '\t' ? ' ' : '?';
+		}
+	}
+	out[len] = '\0';
+	return out;
+}
+
 static void append(struct json_writer *json, struct str bytes)
 {
 	json->has_failed = json->has_failed || !buf_append_str(json->out, bytes);

@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct json_writer {
@@ -18,6 +19,8 @@ struct json_writer {
 	bool has_failed; /* memory was short: what was written is no JSON */
 };
 
+/* What a text of any bytes says, cut to out: JSON holds UTF-8 only. Returns out. */
+const char *json_plain(char *out, size_t out_size, const char *text);
 /* open: '{' or '['. */
 void json_open(struct json_writer *json, const char *name, char open);
 void json_close(struct json_writer *json, char close);

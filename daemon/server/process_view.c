@@ -3,12 +3,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "json_writer_int.h"
 #include "server/metrics.h"
 #include "status_int.h"
 
 #include <event2/event.h>
-#include <stdio.h>
-#include <string.h>
 
 #define REASON_MAX_BYTES 1024
 
@@ -123,10 +122,7 @@ void process_view_stop(struct process *process)
 /* What the driver says may quote anything. */
 void process_view_note_failure(struct process *process, const char *reason)
 {
-	char escaped[sizeof(process->database_reason)];
-	log_escape(escaped, sizeof(escaped), str_from(reason));
-	snprintf(process->database_reason, sizeof(process->database_reason), "%.*s",
-		(int)strlen(escaped) - 2, escaped + 1);
+	json_plain(process->database_reason, sizeof(process->database_reason), reason);
 }
 
 /* Away when any link is: a report may be waiting for just that one. */

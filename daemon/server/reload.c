@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "json_writer_int.h"
 #include "server/systemd.h"
 #include "store/database_check.h"
 
@@ -46,14 +47,13 @@ void reload_log_fault(void *ctx, const char *sentence)
 static void on_fault(void *ctx, const char *sentence)
 {
 	struct reload_state *state = ctx;
-	char escaped[sizeof(state->fault.text)];
+	char plain[sizeof(state->fault.text)];
 	reload_log_fault(NULL, sentence);
-	log_escape(escaped, sizeof(escaped), str_from(sentence));
-	struct str plain = {escaped + 1, strlen(escaped) - 2};
+	json_plain(plain, sizeof(plain), sentence);
 	if (state->faults.len == 0) {
-		err_set(&state->fault, "%.*s", STR_ARG(plain));
+		err_set(&state->fault, "%s", plain);
 	}
-	add_text(&state->faults, plain);
+	add_text(&state->faults, str_from(plain));
 }
 
 /* --- checking --- */

@@ -64,7 +64,7 @@ class Credential:
 
 
 class Ca:
-    def __init__(self, folder, name="intaked test authority"):
+    def __init__(self, folder, name="intaked test authority", *, days=30):
         self.folder = Path(folder)
         (self.folder / "issued").mkdir(parents=True)
         (self.folder / "index.txt").touch()
@@ -77,7 +77,7 @@ class Ca:
         self._new_key(self.folder / "ca.key")
         openssl(
             "req", "-x509", "-new", "-config", self.config, "-key", self.folder / "ca.key",
-            "-days", 30, "-subj", f"/CN={name}", "-out", self.certificate,
+            "-days", days, "-subj", f"/CN={name}", "-out", self.certificate,
             "-addext", "basicConstraints=critical,CA:TRUE",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign",
             "-addext", "subjectKeyIdentifier=hash",

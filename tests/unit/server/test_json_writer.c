@@ -65,10 +65,21 @@ static void test_what_does_not_fit_has_failed(void **state)
 	}
 }
 
+static void test_plain_text_is_printable_and_fits(void **state)
+{
+	char out[12];
+	(void)state;
+	assert_string_equal(json_plain(out, sizeof(out), "a \"b\"\tc\n"), "a \"b\" c ");
+	assert_string_equal(json_plain(out, sizeof(out), "\xff\x01\x7f\xc3\xa9."), "?????.");
+	assert_string_equal(json_plain(out, sizeof(out), "eleven bytes"), "eleven byte");
+	assert_string_equal(json_plain(out, sizeof(out), ""), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values_are_separated_and_escaped),
+		cmocka_unit_test(test_plain_text_is_printable_and_fits),
 		cmocka_unit_test(test_what_does_not_fit_has_failed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
