@@ -32,6 +32,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	[OPTION_SERVER_CA] = {"server-ca", 0, VALUE_FILE, FIELD(server_ca)},
 	[OPTION_OUT] = {"out", 0, VALUE_FOLDER, FIELD(out)},
 	[OPTION_DAYS] = {"days", 0, VALUE_NUMBER, FIELD(days), .max = 3650},
+	[OPTION_INTERVAL] = {"interval", 0, VALUE_NUMBER, FIELD(interval_s), .max = 3600},
 };
 
 static const char *set_fault(const struct request *request)
@@ -120,6 +121,8 @@ const struct command commands[] = {
 		.conf_need = CONF_IN_PART},
 	{"status", NULL, "", "how the daemon is", .run = status_command_show,
 		.conf_need = CONF_IN_PART},
+	{"top", NULL, "[--interval SECONDS]", "the same, again and again", .run = top_command_run,
+		.conf_need = CONF_IN_PART, .options = {OPTION_INTERVAL}},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
