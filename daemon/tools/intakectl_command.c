@@ -111,7 +111,7 @@ const struct command commands[] = {
 	{"cert", "list", "[NAME] [--expiring DAYS]", "enrolled keys", .operand = VALUE_PARTNER,
 		.operand_is_optional = true, .run = cert_command_list,
 		.options = {OPTION_EXPIRING}},
-	{"cert", "revoke", "HEX|--cert FILE", "refuse a key for ever", .operand = VALUE_TEXT,
+	{"cert", "revoke", "HEX|--cert FILE", "refuse a key for ever", .operand = VALUE_KEY,
 		.operand_is_optional = true, .run = cert_command_revoke,
 		.find_fault = cert_revoke_fault, .options = {OPTION_CERT}},
 	{"taxonomy", "load", "[FILE]", "let the database know a taxonomy", .operand = VALUE_FILE,
@@ -123,6 +123,8 @@ const struct command commands[] = {
 		.conf_need = CONF_IN_PART},
 	{"top", NULL, "[--interval SECONDS]", "the same, again and again", .run = top_command_run,
 		.conf_need = CONF_IN_PART, .options = {OPTION_INTERVAL}},
+	{"completion", NULL, "bash", "a script for the shell", .operand = VALUE_CHOICE,
+		.operand_choice = "bash", .run = completion_command_print, .conf_need = CONF_NONE},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

