@@ -32,6 +32,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	[OPTION_SERVER_CA] = {"server-ca", 0, VALUE_FILE, FIELD(server_ca)},
 	[OPTION_OUT] = {"out", 0, VALUE_FOLDER, FIELD(out)},
 	[OPTION_DAYS] = {"days", 0, VALUE_NUMBER, FIELD(days), .max = 3650},
+	[OPTION_INTERVAL] = {"interval", 0, VALUE_NUMBER, FIELD(interval_s), .max = 3600},
 };
 
 static const char *set_fault(const struct request *request)
@@ -110,7 +111,7 @@ const struct command commands[] = {
 	{"cert", "list", "[NAME] [--expiring DAYS]", "enrolled keys", .operand = VALUE_PARTNER,
 		.operand_is_optional = true, .run = cert_command_list,
 		.options = {OPTION_EXPIRING}},
-	{"cert", "revoke", "HEX|--cert FILE", "refuse a key for ever", .operand = VALUE_TEXT,
+	{"cert", "revoke", "HEX|--cert FILE", "refuse a key for ever", .operand = VALUE_KEY,
 		.operand_is_optional = true, .run = cert_command_revoke,
 		.find_fault = cert_revoke_fault, .options = {OPTION_CERT}},
 	{"taxonomy", "load", "[FILE]", "let the database know a taxonomy", .operand = VALUE_FILE,
@@ -120,6 +121,10 @@ const struct command commands[] = {
 		.conf_need = CONF_IN_PART},
 	{"status", NULL, "", "how the daemon is", .run = status_command_show,
 		.conf_need = CONF_IN_PART},
+	{"top", NULL, "[--interval SECONDS]", "the same, again and again", .run = top_command_run,
+		.conf_need = CONF_IN_PART, .options = {OPTION_INTERVAL}},
+	{"completion", NULL, "bash", "a script for the shell", .operand = VALUE_CHOICE,
+		.operand_choice = "bash", .run = completion_command_print, .conf_need = CONF_NONE},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

@@ -31,6 +31,7 @@ enum option_id {
 	OPTION_SERVER_CA,
 	OPTION_OUT,
 	OPTION_DAYS,
+	OPTION_INTERVAL,
 	OPTION_COUNT
 };
 
@@ -44,7 +45,9 @@ enum value {
 	VALUE_NUMBER,  /* from 1 to max */
 	VALUE_CHOICE,  /* one of choices */
 	VALUE_PERHAPS, /* the same, the first of them when nothing is said */
-	VALUE_PARTNER
+	VALUE_PARTNER,
+	VALUE_KEY,
+	VALUE_COUNT
 };
 
 struct option_row {
@@ -70,6 +73,7 @@ struct command {
 	const char *purpose;
 	enum value operand; /* what it takes beside options */
 	bool operand_is_optional;
+	const char *operand_choice; /* of VALUE_CHOICE: the only one */
 	enum conf_need conf_need;
 	enum outcome (*run)(const struct request *request);
 	/* What the request lacks or has too much of, as a sentence; may be NULL. */

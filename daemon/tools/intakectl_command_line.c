@@ -130,8 +130,11 @@ static void take_option(struct line *line, enum option_id id, const char *value)
 	case VALUE_FILE:
 	case VALUE_FOLDER:
 	case VALUE_PARTNER:
+	case VALUE_KEY:
 		*(const char **)field = value;
 		break;
+	case VALUE_COUNT:
+		ENSURE(false);
 	}
 	if (!is_good) {
 		set_fault(line, row);
@@ -163,6 +166,10 @@ static enum outcome check_line(
 	}
 	if (word_count == 0 && command->operand != VALUE_NONE && !command->operand_is_optional) {
 		return command_usage_fault(command, "a word is missing");
+	}
+	if (word_count == 1 && command->operand == VALUE_CHOICE &&
+		strcmp(words[0], command->operand_choice) != 0) {
+		return command_usage_fault(command, "that word is not known here");
 	}
 	line->request->argument = word_count == 1 ? words[0] : NULL;
 	const char *fault = NULL;

@@ -21,8 +21,8 @@ enum outcome {
 	OUTCOME_DONE = 0,
 	OUTCOME_FAILED = 1,
 	OUTCOME_USAGE = 2,
-	OUTCOME_ATTENTION =
-		3 /* what was asked for is done, and found what somebody has to act on */
+	/* What was asked for is done, and found what somebody has to act on. */
+	OUTCOME_ATTENTION = 3
 };
 
 /* What an option brings each time it is said. */
@@ -56,6 +56,7 @@ struct request {
 	const char *server_ca;
 	const char *out; /* a folder */
 	int days;
+	int interval_s;
 	const char *argument; /* behind the command's words */
 };
 
@@ -75,6 +76,8 @@ enum outcome taxonomy_command_load(const struct request *request);
 enum outcome config_command_show(const struct request *request);
 enum outcome reload_command_run(const struct request *request);
 enum outcome status_command_show(const struct request *request);
+enum outcome top_command_run(const struct request *request);
+enum outcome completion_command_print(const struct request *request);
 
 /* "intakectl: SENTENCE" on standard error. */
 enum outcome outcome_failed(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -20,21 +20,37 @@ def json_of(site, *arguments):
 
 
 class FakeControl:
-    """The daemon's end of the control socket: gives each who asks the next of its answers."""
+    """The daemon's end of the control socket: gives each who asks the next of its answers.
 
-    def __init__(self, site, *answers):
+    Unless it is endless, it waits in the end until all of them were asked for.
+    """
+
+    def __init__(self, site, *answers, is_endless=False):
         self.path = site.settings["control.path"]
-        self.answers = answers
+        self.answers = answers if not is_endless else answers[0]
+        self.is_endless = is_endless
+        self.is_over = False
         self.heard = []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(0.1)
         self.socket.bind(str(self.path))
         self.socket.listen(1)
         self.thread = threading.Thread(target=self._serve)
 
+    def _accept(self):
+        while not self.is_over:
+            try:
+                return self.socket.accept()[0]
+            except TimeoutError:
+                continue
+        return None
+
     def _serve(self):
         for answer in self.answers:
             data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            connection, _ = self.socket.accept()
+            connection = self._accept()
+            if not connection:
+                return
             with connection:
                 heard = b""
                 while not heard.endswith(b"\n"):
@@ -43,12 +59,16 @@ class FakeControl:
                 half = len(data) // 2
                 connection.sendall(data[:half])
                 connection.sendall(data[half:])
+        # Who asks once more is refused at once.
+        self.socket.close()
 
     def __enter__(self):
         self.thread.start()
         return self
 
     def __exit__(self, *_):
+        self.is_over = self.is_endless
         self.thread.join(timeout=10)
+        self.is_over = True
         self.socket.close()
         self.path.unlink()

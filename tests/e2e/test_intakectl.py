@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness import ADMINISTRATOR, BUILD, ROOT, run_program
-from operating import FakeControl, json_of, refusal
+from operating import json_of, refusal
 
 MIGRATIONS = sorted(path.stem for path in (ROOT / "sql").glob("[0-9]*.sql"))
 SPKI = "ab" * 32
@@ -389,61 +389,6 @@ def test_the_environment_does_not_change_database_or_dates(refusing_site, monkey
     assert re.search(r"^created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00$", shown, re.MULTILINE)
 
 
-# ---- the daemon's status
-
-
-STATUS = {"version": "0.1.0", "uptime_s": 5, "ready": True, "last": None,
-          "database": {"state": "up", "rate": 1.5}, "workers": [{"connections": 3}, {"connections": 4}]}  # fmt: skip
-
-
-def test_status_of_a_running_daemon_says_that_it_is_ready(daemon):
-    for _ in range(3):
-        shown = json_of(daemon, "status")
-        assert shown["ready"] is True and shown["partner_count"] == 3
-    assert re.search(r"^ready +true$", daemon.control("status").stdout, re.MULTILINE)
-
-
-def test_status_shows_every_value_under_its_name(refusing_site):
-    with FakeControl(refusing_site, STATUS) as control:
-        said = refusing_site.control("status").stdout
-    assert control.heard == ["status"]
-    assert [line.split() for line in said.splitlines()] == [
-        ["version", "0.1.0"],
-        ["uptime_s", "5"],
-        ["ready", "true"],
-        ["last", "null"],
-        ["database.state", "up"],
-        ["database.rate", "1.5"],
-        ["workers.1.connections", "3"],
-        ["workers.2.connections", "4"],
-    ]
-
-
-def test_status_for_programs_is_the_daemons_object(refusing_site):
-    with FakeControl(refusing_site, STATUS):
-        assert json_of(refusing_site, "status") == STATUS
-
-
-@pytest.mark.parametrize(
-    ("answer", "sentence"),
-    [
-        (b'{"error":"unknown command"}', "the daemon says: unknown command"),
-        (b"", "is not a JSON object"),
-        (b"[]", "is not a JSON object"),
-        (b'{"a":1', "is not a JSON object"),
-    ],
-)
-def test_status_says_what_is_wrong_with_an_answer(refusing_site, answer, sentence):
-    with FakeControl(refusing_site, answer):
-        assert sentence in refusal(refusing_site, "status")
-
-
-def test_status_without_a_daemon_says_so(site):
-    assert "the daemon does not answer at " in refusal(site, "status")
-    site.configure({"control.path": ""})
-    assert "control.path is empty in " in refusal(site, "status")
-
-
 # ---- the command line
 
 
@@ -492,6 +437,12 @@ def test_status_without_a_daemon_says_so(site):
         "config show listen",
         "reload now",
         "status now",
+        "status --interval 1",
+        "top now",
+        "top --interval 0",
+        "top --interval 0.5",
+        "completion",
+        "completion fish",
         "--nonsense status",
         "partner add x --org",
     ],
@@ -515,12 +466,3 @@ def test_a_fault_in_the_configuration_is_named_with_its_line(site):
     first, second = done.stderr.splitlines()
     assert first.startswith(f"intakectl: {site.conf}:2: listen.backlog is ")
     assert second.startswith(f"intakectl: {site.conf}:4: there is no section ")
-
-
-def test_the_manual_page_describes_every_command():
-    usage = run_program("intakectl", "--help").stdout
-    commands = re.findall(r"^  ([a-z]+) ([a-z]+)?", usage, re.MULTILINE)
-    assert len(commands) == 16
-    page = (ROOT / "daemon/tools/intakectl.8").read_text()
-    described = set(re.findall(r"^\.It Cm ([a-z]+)(?: ([a-z]+))?", page, re.MULTILINE))
-    assert described == set(commands)

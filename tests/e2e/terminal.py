@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program on a terminal of its own."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+
+from harness import PATIENCE
+
+
+class Terminal:
+    def __init__(self, command, rows=40, columns=120):
+        self.seen = ""
+        self.mark = 0
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            try:
+                words = [str(word) for word in command]
+                os.execv(words[0], words)
+            finally:
+                os._exit(127)
+        self.resize(rows, columns)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def wait_for(self, text, timeout=15.0):
+        """Reads until text appears behind what was waited for before, and returns all of it."""
+        deadline = time.monotonic() + timeout * PATIENCE
+        while text not in self.seen[self.mark :]:
+            left = deadline - time.monotonic()
+            assert left > 0, f"no {text!r} within {timeout} s: {self.seen[-2000:]!r}"
+            if select.select([self.fd], [], [], left)[0]:
+                self.seen += os.read(self.fd, 65536).decode(errors="replace")
+        piece = self.seen[self.mark :]
+        self.mark += piece.index(text) + len(text)
+        return piece
+
+    def modes(self):
+        """What the terminal does with what is typed."""
+        return termios.tcgetattr(self.fd)[3] & (termios.ICANON | termios.ECHO)
+
+    def end(self, timeout=15.0):
+        """Reads to the end; the exit status."""
+        deadline = time.monotonic() + timeout * PATIENCE
+        try:
+            while time.monotonic() < deadline:
+                if select.select([self.fd], [], [], 0.1)[0]:
+                    self.seen += os.read(self.fd, 65536).decode(errors="replace")
+        except OSError:
+            pass  # the other end is closed
+        else:
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
