@@ -6,6 +6,7 @@
 #include "server/metrics.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -230,6 +231,9 @@ static void process_metrics(struct render *r, const struct metrics_process *p)
 		p->database_links_away);
 	gauge(r, "intaked_partners", "Partners enrolled.",
 		p->registry != NULL ? (int64_t)registry_partner_count(p->registry) : 0);
+	gauge(r, "intaked_silent_workers", "Workers whose loop does not turn.", p->silent_workers);
+	family(r, "intaked_log_lines_lost", "counter", "Log lines that could not be written.");
+	value(r, "intaked_log_lines_lost_total", "", log_lost_lines());
 	gauge(r, "intaked_reload_failed", "1 when the last reload was refused.",
 		p->last_reload_failed);
 	family(r, "intaked_reloads", "counter", "Reloads, taken and refused.");
@@ -338,6 +342,9 @@ static void connection_metrics(struct render *r)
 		AT(connections), PHASE_COUNT, phase_name, true);
 	counter(r, "intaked_connections_refused", "Connections closed at a cap.",
 		AT(connections_refused));
+	counter(r, "intaked_accept_failures",
+		"Times that no connection could be accepted, for want of descriptors or memory.",
+		AT(accept_failures));
 	counter(r, "intaked_handshakes", "TLS handshakes with a verified certificate.",
 		AT(handshakes));
 	labelled(r, "intaked_handshake_failures", "counter",

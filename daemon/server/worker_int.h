@@ -43,6 +43,7 @@ struct worker {
 	pthread_t thread;
 	bool has_thread;
 	_Atomic bool is_done;
+	_Atomic uint32_t beat;
 	struct shared *shared;
 	struct generation *generation;
 	struct registry *registry; /* NULL until it was read once */

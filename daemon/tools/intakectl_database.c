@@ -37,6 +37,10 @@ static const struct advice advices[] = {
 		"that is not a partner's name; it has up to 63 lower-case letters, digits and "
 		"hyphens and begins with a letter or digit"},
 	{"23514", "partner_title_check", "the title is too long; it has at most 200 characters"},
+	{"22007", NULL, "that is not a time; write it as 2027-03-01 or 2027-03-01T12:00:00Z"},
+	{"22008", NULL, "there is no such time; write it as 2027-03-01 or 2027-03-01T12:00:00Z"},
+	{"23514", "partner_key_expires_at_check",
+		"a key expires at a time; write it as 2027-03-01 or 2027-03-01T12:00:00Z"},
 	{"23514", "partner_key_note_check", "the note is too long; it has at most 200 characters"},
 	{"3F000", NULL, "the database has no intaked schema; run \"intakectl db migrate\""},
 	{"42P01", NULL,
@@ -161,12 +165,10 @@ bool database_open(struct database *database, enum database_role role,
 			roles[role].setting, request->conf_path);
 	}
 	PQsetNoticeProcessor(database->link, on_notice, NULL);
-	PGresult *done = database_query(database,
+	return database_run(database,
 		"SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', "
 		"false)",
 		NULL, 0, err);
-	PQclear(done);
-	return done != NULL;
 }
 
 void database_close(struct database *database)
@@ -187,4 +189,12 @@ PGresult *database_query(struct database *database, const char *sql, const char 
 	database_explain(database, result, err);
 	PQclear(result);
 	return NULL;
+}
+
+bool database_run(struct database *database, const char *sql, const char *const *parameters,
+	int parameter_count, struct err *err)
+{
+	PGresult *done = database_query(database, sql, parameters, parameter_count, err);
+	PQclear(done);
+	return done != NULL;
 }

@@ -12,30 +12,51 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
-#define ORGANISATIONS_MAX 1000
-#define QUOTAS_MAX 64
+#define TEXTS_MAX 1000
 
 /* Exit statuses. */
-enum outcome { OUTCOME_DONE = 0, OUTCOME_FAILED = 1, OUTCOME_USAGE = 2 };
+enum outcome {
+	OUTCOME_DONE = 0,
+	OUTCOME_FAILED = 1,
+	OUTCOME_USAGE = 2,
+	OUTCOME_ATTENTION =
+		3 /* what was asked for is done, and found what somebody has to act on */
+};
 
-/* The command line, taken apart; texts belong to it. */
+/* What an option brings each time it is said. */
+struct texts {
+	const char *items[TEXTS_MAX];
+	size_t count;
+};
+
+/* The command line, taken apart; texts belong to it. What was not given is NULL, false or 0. */
 struct request {
 	const char *conf_path;
-	const struct conf *conf;
+	const struct conf *conf; /* NULL: of a command that needs none */
 	bool is_json;
 	bool is_live;
-	const char *mode;  /* NULL: not given, as with all texts here */
+	bool wants_help;
+	bool wants_version;
+	const char *mode;
 	const char *relay; /* "yes" or "no" */
 	const char *title;
 	const char *note;
 	const char *certificate; /* path of a PEM file */
 	const char *spki;        /* hex */
-	const char *organisations[ORGANISATIONS_MAX];
-	size_t organisation_count;
-	const char *quotas[QUOTAS_MAX]; /* KEY=VALUE */
-	size_t quota_count;
-	const char *argument; /* behind the command's two words; NULL: none */
+	const char *expires;     /* a time, as the database reads it */
+	struct texts organisations;
+	struct texts quotas; /* KEY=VALUE */
+	int expiring_days;
+	const char *csr; /* paths of PEM files */
+	const char *ca;
+	const char *ca_key;
+	const char *ca_password_file;
+	const char *server_ca;
+	const char *out; /* a folder */
+	int days;
+	const char *argument; /* behind the command's words */
 };
 
 enum outcome migrate_command_apply(const struct request *request);
@@ -46,9 +67,13 @@ enum outcome partner_command_set(const struct request *request);
 enum outcome partner_command_show(const struct request *request);
 enum outcome partner_command_suspend(const struct request *request);
 enum outcome partner_command_resume(const struct request *request);
+enum outcome enrol_command_run(const struct request *request);
 enum outcome cert_command_add(const struct request *request);
 enum outcome cert_command_list(const struct request *request);
 enum outcome cert_command_revoke(const struct request *request);
+enum outcome taxonomy_command_load(const struct request *request);
+enum outcome config_command_show(const struct request *request);
+enum outcome reload_command_run(const struct request *request);
 enum outcome status_command_show(const struct request *request);
 
 /* "intakectl: SENTENCE" on standard error. */
@@ -70,6 +95,9 @@ void database_close(struct database *database);
 /* Rows, for PQclear; NULL with a sentence in err. Parameters are $1 and so on, as text. */
 MUST_CHECK PGresult *database_query(struct database *database, const char *sql,
 	const char *const *parameters, int parameter_count, struct err *err);
+/* The same without rows to look at. */
+MUST_CHECK bool database_run(struct database *database, const char *sql,
+	const char *const *parameters, int parameter_count, struct err *err);
 /* What went wrong with a statement, as a sentence that ends in what to do. */
 void database_explain(const struct database *database, const PGresult *result, struct err *err);
 
@@ -78,7 +106,7 @@ void table_print(const PGresult *rows);
 /* Prints one row as a list of names and values. */
 void table_print_row(const PGresult *rows, int row);
 /* Prints text, control characters replaced, and fills up to width characters. */
-void table_print_cell(const char *text, int width);
+void table_print_cell(FILE *out, const char *text, int width);
 int table_cell_width(const char *text);
 
 /* A file of sql/, part of the program. */

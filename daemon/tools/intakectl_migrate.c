@@ -169,7 +169,7 @@ static void print_state(const struct schema_state *state)
 {
 	for (size_t i = 0; i < migration_count; i++) {
 		const char *at = applied_at(state, migrations[i].version);
-		table_print_cell(migrations[i].name, 24);
+		table_print_cell(stdout, migrations[i].name, 24);
 		printf("%s%s\n", at == NULL ? "pending" : "applied ", at == NULL ? "" : at);
 	}
 }

@@ -3,7 +3,7 @@
  * Partners: who may report, for which organisations, and whether they may just now. The database's
  * functions do the work and keep the rules; daemons learn of a change by themselves.
  */
-#include "intakectl_int.h"
+#include "intakectl_partner_int.h"
 
 #include "base/buf.h"
 
@@ -129,16 +129,8 @@ static bool array_literal(struct buf *out, const char *const *texts, size_t coun
 
 static bool organisations_literal(struct buf *out, const struct request *request, struct err *err)
 {
-	return array_literal(out, request->organisations, request->organisation_count) ||
+	return array_literal(out, request->organisations.items, request->organisations.count) ||
 		err_set(err, "the organisations are too long; use fewer");
-}
-
-static bool run_sql(struct database *database, const char *sql, const char *const *parameters,
-	int parameter_count, struct err *err)
-{
-	PGresult *done = database_query(database, sql, parameters, parameter_count, err);
-	PQclear(done);
-	return done != NULL;
 }
 
 /* NULL when the value is none that a quota can have. */
@@ -177,8 +169,8 @@ static char *quotas_json(const struct request *request, struct err *err)
 {
 	json_t *quotas = json_object();
 	bool is_good = true;
-	for (size_t i = 0; i < request->quota_count && is_good; i++) {
-		is_good = add_quota(quotas, request->quotas[i], err);
+	for (size_t i = 0; i < request->quotas.count && is_good; i++) {
+		is_good = add_quota(quotas, request->quotas.items[i], err);
 	}
 	char *text = is_good ? json_dumps(quotas, JSON_COMPACT) : NULL;
 	if (is_good && text == NULL) {
@@ -198,9 +190,9 @@ static bool change_partner(
 	bool is_done = quotas != NULL && organisations_literal(&organisations, request, err);
 	if (is_done) {
 		const char *parameters[] = {request->argument, request->title,
-			request->organisation_count == 0 ? NULL : organisations.data,
+			request->organisations.count == 0 ? NULL : organisations.data,
 			request->relay, request->mode, quotas};
-		is_done = run_sql(database,
+		is_done = database_run(database,
 			"SELECT intake.partner_set($1, $2, $3::text[], $4::boolean,"
 			" $5::text = 'live', $6::jsonb)",
 			parameters, 6, err);
@@ -210,8 +202,7 @@ static bool change_partner(
 	return is_done;
 }
 
-static bool insert_partner(
-	struct database *database, const struct request *request, struct err *err)
+static bool insert_row(struct database *database, const struct request *request, struct err *err)
 {
 	struct buf organisations;
 	buf_init(&organisations, ORGANISATIONS_MAX_BYTES);
@@ -221,7 +212,7 @@ static bool insert_partner(
 			request->title == NULL ? "" : request->title, organisations.data,
 			request->relay == NULL ? "no" : request->relay,
 			request->is_live ? "yes" : "no"};
-		is_done = run_sql(database,
+		is_done = database_run(database,
 			"SELECT intake.partner_add($1, $2, $3::text[], $4::boolean, $5::boolean)",
 			parameters, 5, err);
 	}
@@ -229,12 +220,30 @@ static bool insert_partner(
 	return is_done;
 }
 
+bool partner_insert(struct database *database, const struct request *request, struct err *err)
+{
+	return insert_row(database, request, err) && change_partner(database, request, err);
+}
+
+bool partner_find_mode(
+	struct database *database, const char *name, char mode_out[8], struct err *err)
+{
+	PGresult *rows = database_query(database,
+		"SELECT CASE WHEN is_live THEN 'live' ELSE 'test' END FROM intake.partners()"
+		" WHERE name = $1",
+		&name, 1, err);
+	snprintf(mode_out, 8, "%s",
+		rows != NULL && PQntuples(rows) == 1 ? PQgetvalue(rows, 0, 0) : "");
+	PQclear(rows);
+	return rows != NULL;
+}
+
 static bool add_partner(struct database *database, const struct request *request, struct err *err)
 {
 	/* Its quotas are a second step; closing the connection undoes the first. */
-	if (!run_sql(database, "BEGIN", NULL, 0, err) || !insert_partner(database, request, err) ||
-		!change_partner(database, request, err) ||
-		!run_sql(database, "COMMIT", NULL, 0, err)) {
+	if (!database_run(database, "BEGIN", NULL, 0, err) ||
+		!partner_insert(database, request, err) ||
+		!database_run(database, "COMMIT", NULL, 0, err)) {
 		return false;
 	}
 	if (request->is_json) {
@@ -272,8 +281,8 @@ static bool set_suspended(struct database *database, const struct request *reque
 	const char *suspended, struct err *err)
 {
 	const char *parameters[] = {request->argument, suspended};
-	return run_sql(database, "SELECT intake.partner_set_suspended($1, $2::boolean)", parameters,
-		       2, err) &&
+	return database_run(database, "SELECT intake.partner_set_suspended($1, $2::boolean)",
+		       parameters, 2, err) &&
 		(!request->is_json || print_partner(database, request, err));
 }
 

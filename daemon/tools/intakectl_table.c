@@ -24,14 +24,14 @@ int table_cell_width(const char *text)
 	return width;
 }
 
-void table_print_cell(const char *text, int width)
+void table_print_cell(FILE *out, const char *text, int width)
 {
 	int printed = table_cell_width(text);
 	for (; *text != '\0'; text++) {
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
 	}
 	for (; printed < width; printed++) {
-		putchar(' ');
+		fputc(' ', out);
 	}
 }
 
@@ -59,7 +59,7 @@ static void print_heading(const char *name, int width)
 		heading[len] = (char)toupper((unsigned char)name[len]);
 	}
 	heading[len] = '\0';
-	table_print_cell(heading, width);
+	table_print_cell(stdout, heading, width);
 }
 
 static void print_line(const PGresult *rows, int row, const int *widths)
@@ -70,7 +70,7 @@ static void print_line(const PGresult *rows, int row, const int *widths)
 		if (row < 0) {
 			print_heading(PQfname(rows, column), width);
 		} else {
-			table_print_cell(cell_text(rows, row, column), width);
+			table_print_cell(stdout, cell_text(rows, row, column), width);
 		}
 	}
 	putchar('\n');
@@ -96,8 +96,8 @@ void table_print_row(const PGresult *rows, int row)
 		width = name_width > width ? name_width : width;
 	}
 	for (int column = 0; column < PQnfields(rows); column++) {
-		table_print_cell(PQfname(rows, column), width + 2);
-		table_print_cell(cell_text(rows, row, column), 0);
+		table_print_cell(stdout, PQfname(rows, column), width + 2);
+		table_print_cell(stdout, cell_text(rows, row, column), 0);
 		putchar('\n');
 	}
 }

@@ -56,8 +56,17 @@ bool conf_setting_equal(
  */
 typedef void conf_fault_fn(void *ctx, const char *sentence);
 MUST_CHECK struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx);
+/*
+ * The same in spite of faults: what was read before one that ends reading, and defaults for the
+ * rest. Nothing to serve with; it is for those who ask a daemon that serves with an older one.
+ */
+MUST_CHECK struct conf *conf_load_in_part(const char *path, conf_fault_fn *on_fault, void *ctx);
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf **conf);
+#define CONF_FILES_MAX 8
+
+/* The files that are read with the configuration; unset ones are left out. Returns their number. */
+size_t conf_files(const struct conf *conf, const char *paths_out[CONF_FILES_MAX]);
 /*
  * Reports each of the daemon's files that this process cannot read, with the place that names it,
  * and returns whether there was none. Not a part of loading: who only asks for a connection string

@@ -67,7 +67,8 @@ struct metrics {
 	metric_counter connections_accepted;
 	metric_counter connections[PHASE_COUNT]; /* gauges */
 	metric_counter connections_refused;      /* at a cap */
-	metric_counter answers_dropped;          /* the client was gone, or did not take it */
+	metric_counter accept_failures;
+	metric_counter answers_dropped; /* the client was gone, or did not take it */
 	metric_counter received_bytes;
 	metric_counter sent_bytes;
 	metric_counter input_bytes; /* gauge: of requests held */
@@ -90,6 +91,7 @@ struct metrics_process {
 	uint64_t reloads;
 	uint64_t reload_failures;
 	bool last_reload_failed;
+	int silent_workers;
 	const struct registry *registry; /* NULL: not read yet */
 	const struct conf *conf;
 	struct quota_table *quotas;

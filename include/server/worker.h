@@ -28,6 +28,9 @@ void worker_send_generation(struct worker *worker, struct generation *generation
 void worker_send_drain(struct worker *worker);
 /* End at once. */
 void worker_send_quit(struct worker *worker);
+/* Has its loop note a number, to see that it turns: worker_beat is the one it noted last. */
+void worker_send_ping(struct worker *worker, uint32_t number);
+uint32_t worker_beat(const struct worker *worker);
 /* True when the thread has ended its loop. */
 bool worker_is_done(const struct worker *worker);
 /* Joins the thread and frees everything. */

@@ -916,8 +916,8 @@ FUNCTIONS = {
         "schema_version", "store", "store_atomic",
     },
     "intake_operator": {
-        "key_add", "key_revoke", "keys", "partner_add", "partner_quotas", "partner_set",
-        "partner_set_suspended", "partners", "schema_version",
+        "key_add", "key_enrol", "key_expiries", "key_revoke", "keys", "partner_add",
+        "partner_quotas", "partner_set", "partner_set_suspended", "partners", "schema_version",
     },
     "intake_view": {"cleared_tlp", "tlp_label"},
     "intake_analyst": {"cleared_tlp", "tlp_label"},

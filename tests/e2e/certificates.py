@@ -5,6 +5,7 @@ ECDSA P-256 throughout. A Ca owns a folder; what it issues lies there until the 
 """
 
 import hashlib
+import secrets
 import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -67,7 +68,7 @@ class Ca:
         self.folder = Path(folder)
         (self.folder / "issued").mkdir(parents=True)
         (self.folder / "index.txt").touch()
-        (self.folder / "serial").write_text("1000\n")
+        (self.folder / "serial").write_text(f"4{secrets.token_hex(16)[1:]}\n")
         (self.folder / "crlnumber").write_text("01\n")
         self.config = self.folder / "ca.conf"
         self.config.write_text(CA_CONFIG.format(folder=self.folder))

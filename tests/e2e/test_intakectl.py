@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's program: what it changes, what it prints, and what it says when it cannot."""
 
-import json
 import re
-import socket
 import subprocess
-import threading
 
 import pytest
 
 from harness import ADMINISTRATOR, BUILD, ROOT, run_program
+from operating import FakeControl, json_of, refusal
 
 MIGRATIONS = sorted(path.stem for path in (ROOT / "sql").glob("[0-9]*.sql"))
 SPKI = "ab" * 32
@@ -41,19 +39,6 @@ def empty_site(world):
     name = f"empty_{world.count}"
     world.postgres.query(ADMINISTRATOR, f"CREATE DATABASE {name}")
     return world.daemon(database=name)
-
-
-def refusal(site, *arguments):
-    """The sentence of a command that fails."""
-    done = site.control(*arguments, is_checked=False)
-    assert done.returncode == 1, (arguments, done.stdout, done.stderr)
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("intakectl: "), lines
-    return lines[0].removeprefix("intakectl: ")
-
-
-def json_of(site, *arguments):
-    return json.loads(site.control("--json", *arguments).stdout)
 
 
 # ---- the schema
@@ -330,9 +315,9 @@ def test_a_key_is_added_by_its_digest_in_the_spellings_of_openssl(partner_site):
 def test_keys_are_listed_in_a_table(partner_site):
     partner_site.control("cert", "add", "nordhaven", "--spki", SPKI)
     heading, line = partner_site.control("cert", "list").stdout.splitlines()
-    assert heading.split() == ["PARTNER", "SPKI_SHA256", "ADDED", "REVOKED", "NOTE"]
+    assert heading.split() == ["PARTNER", "SPKI_SHA256", "ADDED", "EXPIRES", "LEFT", "REVOKED", "NOTE"]
     assert line.split()[:2] == ["nordhaven", SPKI]
-    assert line.split()[-2:] == ["-", "-"]
+    assert line.split()[-4:] == ["-", "-", "-", "-"]
 
 
 def test_a_key_is_revoked_by_digest_or_certificate_and_stays_revoked(partner_site, world):
@@ -407,37 +392,6 @@ def test_the_environment_does_not_change_database_or_dates(refusing_site, monkey
 # ---- the daemon's status
 
 
-class FakeControl:
-    """The daemon's end of the control socket, which answers once."""
-
-    def __init__(self, path, answer):
-        self.path = path
-        self.answer = answer
-        self.heard = b""
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.bind(str(path))
-        self.socket.listen(1)
-        self.thread = threading.Thread(target=self._serve)
-        self.thread.start()
-
-    def _serve(self):
-        connection, _ = self.socket.accept()
-        with connection:
-            while not self.heard.endswith(b"\n"):
-                self.heard += connection.recv(100)
-            half = len(self.answer) // 2
-            connection.sendall(self.answer[:half])
-            connection.sendall(self.answer[half:])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.thread.join(timeout=10)
-        self.socket.close()
-        self.path.unlink()
-
-
 STATUS = {"version": "0.1.0", "uptime_s": 5, "ready": True, "last": None,
           "database": {"state": "up", "rate": 1.5}, "workers": [{"connections": 3}, {"connections": 4}]}  # fmt: skip
 
@@ -450,9 +404,9 @@ def test_status_of_a_running_daemon_says_that_it_is_ready(daemon):
 
 
 def test_status_shows_every_value_under_its_name(refusing_site):
-    with FakeControl(refusing_site.settings["control.path"], json.dumps(STATUS).encode()) as control:
+    with FakeControl(refusing_site, STATUS) as control:
         said = refusing_site.control("status").stdout
-    assert control.heard == b"status\n"
+    assert control.heard == ["status"]
     assert [line.split() for line in said.splitlines()] == [
         ["version", "0.1.0"],
         ["uptime_s", "5"],
@@ -466,7 +420,7 @@ def test_status_shows_every_value_under_its_name(refusing_site):
 
 
 def test_status_for_programs_is_the_daemons_object(refusing_site):
-    with FakeControl(refusing_site.settings["control.path"], json.dumps(STATUS).encode()):
+    with FakeControl(refusing_site, STATUS):
         assert json_of(refusing_site, "status") == STATUS
 
 
@@ -480,7 +434,7 @@ def test_status_for_programs_is_the_daemons_object(refusing_site):
     ],
 )
 def test_status_says_what_is_wrong_with_an_answer(refusing_site, answer, sentence):
-    with FakeControl(refusing_site.settings["control.path"], answer):
+    with FakeControl(refusing_site, answer):
         assert sentence in refusal(refusing_site, "status")
 
 
@@ -518,12 +472,25 @@ def test_status_without_a_daemon_says_so(site):
         "partner set x --note y",
         "partner add x --org a.example --mode live",
         "partner list --cert x",
+        "partner enrol x --csr a --ca b",
+        "partner enrol --csr a --ca b --ca-key c",
+        "partner enrol x --csr a --ca b --ca-key c --days 3651",
+        "partner enrol x --csr a --ca b --ca-key c --mode live",
         "cert add x",
         f"cert add x --spki {SPKI} --cert y",
+        "cert add x --cert y --expires 2030-01-01",
         f"cert add x --spki {SPKI} --org y",
         "cert revoke",
         f"cert revoke {SPKI} --cert y",
         "cert list x y",
+        "cert list --expiring",
+        "cert list --expiring 0",
+        "cert list --expiring 1d",
+        "cert list --expiring 36501",
+        "taxonomy",
+        "taxonomy load a b",
+        "config show listen",
+        "reload now",
         "status now",
         "--nonsense status",
         "partner add x --org",
@@ -553,7 +520,7 @@ def test_a_fault_in_the_configuration_is_named_with_its_line(site):
 def test_the_manual_page_describes_every_command():
     usage = run_program("intakectl", "--help").stdout
     commands = re.findall(r"^  ([a-z]+) ([a-z]+)?", usage, re.MULTILINE)
-    assert len(commands) == 12
+    assert len(commands) == 16
     page = (ROOT / "daemon/tools/intakectl.8").read_text()
     described = set(re.findall(r"^\.It Cm ([a-z]+)(?: ([a-z]+))?", page, re.MULTILINE))
     assert described == set(commands)

@@ -416,6 +416,25 @@ static void test_an_unreadable_file_is_refused_with_the_reason(void **state)
 	assert_string_equal(heard.sentences[1], expected);
 }
 
+static void test_what_is_good_can_be_had_in_spite_of_faults(void **state)
+{
+	const struct folder *folder = *state;
+	static const char text[] = "control {\n\tpath = \"/c\"\n}\nlisten {\n\tbacklog = "
+				   "0\n\tworkers = 3\n\tcolour = 1\n}\n"
+				   "log {\n\tlevel \n";
+	struct heard heard = {.count = 0};
+	write_file(folder, text, sizeof(text) - 1);
+	struct conf *conf = conf_load_in_part(folder->file, on_fault, &heard);
+	assert_in_range(heard.count, 3, 4);
+	assert_string_equal(conf->control_path, "/c");
+	assert_int_equal(conf->listen_workers, 3);
+	assert_int_equal(conf->listen_backlog, 512);
+	conf_unref(&conf);
+	conf = conf_load_in_part("/nonexistent/intaked.conf", on_fault, &heard);
+	assert_string_equal(conf->control_path, "/run/intaked/control");
+	conf_unref(&conf);
+}
+
 static void test_a_byte_zero_is_refused(void **state)
 {
 	const struct folder *folder = *state;
@@ -811,6 +830,7 @@ int main(void)
 		CASE(test_a_good_file_is_read_after_any_bad_one),
 		CASE(test_more_unknown_names_than_it_follows_end_the_reading),
 		CASE(test_an_unreadable_file_is_refused_with_the_reason),
+		CASE(test_what_is_good_can_be_had_in_spite_of_faults),
 		CASE(test_a_byte_zero_is_refused),
 		CASE(test_a_file_is_taken_at_its_largest_and_refused_one_byte_past_it),
 		CASE(test_addresses_are_checked_and_kept_apart),

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "intakectl_int.h"
+
+/* Adds the partner that the request describes. A step of a transaction that the caller opened. */
+MUST_CHECK bool partner_insert(
+	struct database *database, const struct request *request, struct err *err);
+/* "live" or "test"; empty when there is no such partner. */
+MUST_CHECK bool partner_find_mode(
+	struct database *database, const char *name, char mode_out[8], struct err *err);
