@@ -121,6 +121,14 @@ static int64_t unix_seconds(const ASN1_TIME *time)
 	return time != NULL && ASN1_TIME_to_tm(time, &parts) ? timegm(&parts) : 0;
 }
 
+static void keep_first(int64_t *first_s, const ASN1_TIME *time)
+{
+	int64_t one_s = unix_seconds(time);
+	if (one_s != 0 && (*first_s == 0 || one_s < *first_s)) {
+		*first_s = one_s;
+	}
+}
+
 struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
 {
 	struct tls_expiry expiry = {
@@ -130,11 +138,10 @@ struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
 
 	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
 		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
-		int64_t next_update_s =
-			crl == NULL ? 0 : unix_seconds(X509_CRL_get0_nextUpdate(crl));
-		if (next_update_s != 0 && (expiry.crl_s == 0 || next_update_s < expiry.crl_s)) {
-			expiry.crl_s = next_update_s;
-		}
+		X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+		keep_first(&expiry.crl_s, crl == NULL ? NULL : X509_CRL_get0_nextUpdate(crl));
+		keep_first(&expiry.partner_ca_s,
+			authority == NULL ? NULL : X509_get0_notAfter(authority));
 	}
 	return expiry;
 }

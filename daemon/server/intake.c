@@ -318,6 +318,9 @@ static void render_report_refusal(
 	if (done) {
 		reply_close_problem(conn, reject);
 	}
+	if (result->verdict == REPORT_INVALID) {
+		conn->refusal_codes = refusal_codes_of(result);
+	}
 }
 
 /* It is sent when the key was looked up, which a dry run does not. */

@@ -20,9 +20,9 @@
 #include "journal_int.h"
 #include "net/address.h"
 #include "process_int.h"
+#include "process_view_int.h"
 #include "reload_int.h"
 #include "report/report_check.h"
-#include "server/metrics.h"
 #include "server/systemd.h"
 #include "sockets_int.h"
 #include "store/database_check.h"
@@ -124,6 +124,9 @@ static void on_reader_state(void *ctx, bool is_available, bool is_schema_wrong, 
 			log_escape(escaped, sizeof(escaped), str_from(reason)));
 	}
 	process->is_schema_wrong = is_schema_wrong;
+	if (!is_available) {
+		process_view_note_failure(process, reason);
+	}
 	enum link_state before = process->reader_link;
 	database_state_note(
 		&process->shared->database, &process->reader_link, is_available, reason);
@@ -185,101 +188,8 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 
 /* --- admin and control --- */
 
-static bool admin_is_ready(void *ctx, struct buf *why)
-{
-	struct process *process = ctx;
-	int away = atomic_load(&process->shared->database.links_away);
-	int silent = watchdog_silent_workers(process->watchdog);
-	const char *text = "ready";
-	if (process->is_stopping) {
-		text = "stopping";
-	} else if (!process->is_serving) {
-		text = "starting";
-	} else if (process->registry == NULL) {
-		text = "the database is away: the partners were not read yet";
-	} else if (away > 0) {
-		text = "the database is away";
-	} else if (silent > 0) {
-		text = "a worker does not answer";
-	}
-	bool is_ready = process->is_serving && !process->is_stopping && process->registry != NULL &&
-		away == 0 && silent == 0;
-	return buf_append_str(why, str_from(text)) && is_ready;
-}
-
-static struct metrics_process process_values(const struct process *process)
-{
-	struct tls_expiry expiry = tls_context_expiry(process->generation->tls);
-	return (struct metrics_process){
-		.started_at_s = process->started_at_s,
-		.certificate_expires_at_s = expiry.certificate_s,
-		.crl_expires_at_s = expiry.crl_s,
-		.database_links = process->worker_count + 1,
-		.database_links_away = atomic_load(&process->shared->database.links_away),
-		.reloads = process->reload.taken + process->reload.refused,
-		.reload_failures = process->reload.refused,
-		.last_reload_failed = process->reload.was_refused,
-		.silent_workers = watchdog_silent_workers(process->watchdog),
-		.registry = process->registry,
-		.conf = process->generation->conf,
-		.quotas = process->shared->quotas,
-		.taxonomy = buf_str(&process->generation->taxonomy_label),
-	};
-}
-
-static size_t collect(const struct process *process, const struct metrics *metrics[MAX_WORKERS])
-{
-	for (int i = 0; i < process->worker_count; i++) {
-		metrics[i] = worker_metrics(process->workers[i]);
-	}
-	return (size_t)process->worker_count;
-}
-
-static bool admin_metrics(void *ctx, struct buf *out)
-{
-	const struct process *process = ctx;
-	const struct metrics *metrics[MAX_WORKERS];
-	struct metrics_process values = process_values(process);
-	return metrics_render(out, metrics, collect(process, metrics), &values);
-}
-
-static bool render_status(void *ctx, struct buf *out)
-{
-	struct process *process = ctx;
-	const struct metrics *metrics[MAX_WORKERS];
-	struct metrics_process values = process_values(process);
-	struct buf why;
-	char started[CLOCK_RFC3339_SIZE];
-	char expires[CLOCK_RFC3339_SIZE];
-	size_t count = collect(process, metrics);
-	size_t partners = values.registry != NULL ? registry_partner_count(values.registry) : 0;
-
-	buf_init(&why, 1024);
-	bool is_ready = admin_is_ready(process, &why);
-	clock_format_rfc3339(values.started_at_s * 1000000, started);
-	clock_format_rfc3339(values.certificate_expires_at_s * 1000000, expires);
-	bool done = buf_printf(out,
-		"{\"version\":\"" INTAKED_VERSION "\",\"ready\":%s,\"reason\":\"%.*s\","
-		"\"started_at\":\"%s\",\"workers\":%d,\"connections\":%llu,\"partners\":%zu,"
-		"\"reports_stored\":%llu,\"reports_duplicate\":%llu,\"queue_reports\":%llu,"
-		"\"database_links\":%d,\"database_links_away\":%d,"
-		"\"certificate_expires_at\":\"%s\",\"last_reload_failed\":%s,\"taxonomy\":\"%.*"
-		"s\"}",
-		is_ready ? "true" : "false", STR_ARG(buf_str(&why)), started, process->worker_count,
-		(unsigned long long)metrics_connections(metrics, count), partners,
-		(unsigned long long)metrics_sum(metrics, count, offsetof(struct metrics, stored)),
-		(unsigned long long)metrics_sum(
-			metrics, count, offsetof(struct metrics, duplicates)),
-		(unsigned long long)metrics_sum(
-			metrics, count, offsetof(struct metrics, store.queued)),
-		values.database_links, values.database_links_away, expires,
-		values.last_reload_failed ? "true" : "false", STR_ARG(values.taxonomy));
-	buf_fini(&why);
-	return done;
-}
-
 static const struct control_command control_commands[] = {
-	{"status", render_status},
+	{"status", process_view_status},
 	{"reload", reload_command},
 	{NULL, NULL},
 };
@@ -367,12 +277,9 @@ static void stop_shared(struct process *process)
 
 static bool start_admin(struct process *process, struct err *err)
 {
-	struct admin_hooks hooks = {.is_ready = admin_is_ready,
-		.metrics = admin_metrics,
-		.status = render_status,
-		.ctx = process};
 	if (process->admin_socket.fd >= 0) {
-		process->admin = admin_new(process->base, process->admin_socket.fd, hooks);
+		process->admin = admin_new(
+			process->base, process->admin_socket.fd, process_view_hooks(process));
 		if (process->admin == NULL) {
 			return err_set(err, "no memory");
 		}
@@ -426,7 +333,7 @@ static void stop_watchdog(struct process *process)
 static bool start_file_watch(struct process *process, struct err *err)
 {
 	(void)err; /* it serves without, and says so */
-	reload_watch_files(process, process->started_at_s * 1000000);
+	reload_watch_files(process, process->started_at_us);
 	return true;
 }
 
@@ -468,6 +375,7 @@ static const struct {
 	{"files", start_file_watch, stop_file_watch},
 	{"watchdog", start_watchdog, stop_watchdog},
 	{"workers", start_workers, stop_workers},
+	{"history", process_view_start, process_view_stop},
 };
 
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
@@ -489,7 +397,7 @@ int lifecycle_run(const char *path)
 		.partners.fd = -1,
 		.admin_socket.fd = -1,
 		.control_socket.fd = -1,
-		.started_at_s = clock_wall_us() / 1000000};
+		.started_at_us = clock_wall_us()};
 	size_t started = 0;
 
 	journal_use_if_it_is_stderr();

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "control_int.h"
 #include "file_watch_int.h"
+#include "history_int.h"
 #include "net/listener.h"
 #include "server/generation.h"
 #include "server/shared.h"
@@ -48,6 +49,7 @@ struct process {
 	struct registry_reader *reader;
 	struct registry *registry;
 	enum link_state reader_link;
+	char database_reason[256]; /* of the reader's last failure */
 	bool is_schema_wrong;
 	struct shared *shared;
 	struct worker *workers[MAX_WORKERS];
@@ -57,7 +59,9 @@ struct process {
 	bool is_serving;
 	bool is_stopping;
 	struct reload_state reload;
-	int64_t started_at_s;
+	int64_t started_at_us; /* wall clock */
+	struct history history;
+	struct event *history_timer;
 	int exit_status;
 };
 

@@ -600,3 +600,8 @@ const struct metrics *worker_metrics(const struct worker *worker)
 {
 	return &worker->metrics;
 }
+
+const struct refusal_ring *worker_refusals(const struct worker *worker)
+{
+	return &worker->recent_refusals;
+}

@@ -13,6 +13,7 @@
 #include "conn_table_int.h"
 #include "log_limit_int.h"
 #include "net/listener.h"
+#include "refusal_ring_int.h"
 #include "server/worker.h"
 #include "store/store.h"
 
@@ -78,6 +79,7 @@ struct worker {
 	struct log_limit handshake_logs[HANDSHAKE_FAILURE_COUNT];
 	bool is_draining;
 	int64_t drain_deadline_ms;
+	struct refusal_ring recent_refusals;
 	struct metrics metrics;
 };
 

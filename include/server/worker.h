@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 
+struct refusal_ring;
 struct worker;
 
 /* The thread runs and accepts at once. NULL on a fault. */
@@ -36,3 +37,4 @@ bool worker_is_done(const struct worker *worker);
 /* Joins the thread and frees everything. */
 void worker_stop(struct worker **worker);
 const struct metrics *worker_metrics(const struct worker *worker);
+const struct refusal_ring *worker_refusals(const struct worker *worker);

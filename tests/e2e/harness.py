@@ -427,16 +427,33 @@ class Intaked:
     def refusal_of(self, credential, **options):
         return refusal_of(self.port, self.authority.certificate, credential, **options)
 
-    def admin(self, path):
-        """Status and text of a page of the admin listener."""
+    def admin_answer(self, path, headers=None):
+        """Status, headers and text of a page of the admin listener."""
         url = f"http://127.0.0.1:{self.admin_port}{path}"
+        request = urllib.request.Request(url, headers=headers or {})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(url, timeout=10) as answer:
-                return answer.status, answer.read().decode()
+            with opener.open(request, timeout=10) as answer:
+                return answer.status, answer.headers, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read().decode()
+                return error.code, error.headers, error.read().decode()
+
+    def admin(self, path):
+        """Status and text of a page of the admin listener."""
+        status, _, text = self.admin_answer(path)
+        return status, text
+
+    def status(self):
+        """What /status.json says."""
+        status, text = self.admin("/status.json")
+        assert status == 200
+        return json.loads(text)
+
+    def history(self):
+        status, text = self.admin("/history.json")
+        assert status == 200
+        return json.loads(text)
 
     def metrics(self):
         """{name with labels: value} of everything that /metrics shows."""

@@ -399,7 +399,7 @@ STATUS = {"version": "0.1.0", "uptime_s": 5, "ready": True, "last": None,
 def test_status_of_a_running_daemon_says_that_it_is_ready(daemon):
     for _ in range(3):
         shown = json_of(daemon, "status")
-        assert shown["ready"] is True and shown["partners"] == 3
+        assert shown["ready"] is True and shown["partner_count"] == 3
     assert re.search(r"^ready +true$", daemon.control("status").stdout, re.MULTILINE)
 
 
