@@ -154,12 +154,36 @@ class Machine:
     def output(self, script, **options):
         return self.run(script, **options).stdout.strip()
 
-    def in_its_network(self, *command):
+    def start_in_its_network(self, *command):
         """A command of this system, with its files, that runs in the other one's network."""
-        return ["nsenter", "--target", str(self.leader), "--net", "--", *map(str, command)]
+        return subprocess.Popen(
+            ["nsenter", "--target", str(self.leader), "--net", "--", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent,
+        )
 
     def property(self, name, unit="intaked.service"):
         return self.output(f"systemctl show --property={name} --value {unit}")
+
+    def process_id(self):
+        """That of the daemon, as this system knows it."""
+        inside = self.property("MainPID")
+        for pid in children_of(self.leader):
+            status = Path(f"/proc/{pid}/status").read_text()
+            if f"NSpid:\t{pid}\t{inside}\n" in status:
+                return pid
+        raise AssertionError(f"no process {inside} in it")
+
+    def drop_in(self, text, unit="intaked.service", name="test.conf"):
+        """In force from the unit's next start; none for an empty text."""
+        path = self.path(f"/etc/systemd/system/{unit}.d/{name}")
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        if text:
+            path.write_text(text)
+        self.run("systemctl daemon-reload")
 
     def journal(self, *words):
         """What the daemon and systemd have said of it, or the lines that hold every word."""
