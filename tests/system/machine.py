@@ -106,7 +106,9 @@ class Machine:
             self.process = subprocess.Popen(
                 # It ends the system in order when it is told to; its death alone would not.
                 ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn", "--quiet", "--directory", self.root, "--boot",
-                 "--register=no", "--keep-unit", "--private-network"],
+                 "--register=no", "--keep-unit", "--private-network",
+                 # IPAddressDeny is a program in the kernel.
+                 "--system-call-filter=bpf"],
                 env=dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1"),
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 
 import pytest
-from partner import readiness, send, stored
+from partner import readiness, send, send_script, stored, write_report
 
 from harness import PATIENCE, wait_until
 from threads import WALL, stopped_thread, thread_named
@@ -91,6 +91,31 @@ def test_the_process_can_run_no_other_program(serving):
 def test_the_database_is_reached_over_its_socket_under_the_sandbox(serving):
     assert send(serving, "SERVICE-1") == "201"
     assert stored(serving, "SERVICE-1") == 1
+
+
+def test_only_listed_networks_get_through(serving):
+    """Two addresses of the machine itself; one is in a network of the sample, one in none."""
+    serving.run(
+        "ip address add 192.0.2.7/32 dev lo; ip address add 203.0.113.7/32 dev lo\n"
+        "install -D -m 0644 /usr/share/doc/intaked/examples/partner-networks.conf"
+        " -t /etc/systemd/system/intaked.service.d\n"
+        "systemctl daemon-reload\nsystemctl restart intaked"
+    )
+    try:
+        name = write_report(serving, "SERVICE-0")
+        listed, unlisted = (
+            serving.output(
+                send_script(name, options=f"--interface {address} --connect-timeout 3"),
+                is_checked=False,
+            )
+            for address in ("192.0.2.7", "203.0.113.7")
+        )
+        assert (listed, unlisted) == ("201", "000")
+    finally:
+        serving.run(
+            "rm /etc/systemd/system/intaked.service.d/partner-networks.conf\n"
+            "systemctl daemon-reload\nsystemctl restart intaked"
+        )
 
 
 # --- start
