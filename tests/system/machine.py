@@ -114,6 +114,12 @@ class Machine:
             )  # fmt: skip
         wait_until(self._is_up, "the system is up", timeout=BOOT_TIMEOUT)
 
+    def reboot(self):
+        """systemd-nspawn ends where another would start the system again."""
+        self.run("systemctl reboot", is_checked=False)
+        self.process.wait(timeout=BOOT_TIMEOUT)
+        self.boot()
+
     def _is_up(self):
         assert self.process.poll() is None, (self.folder / "console").read_text()
         children = children_of(self.process.pid)
@@ -200,11 +206,10 @@ class Machine:
 
     def stop(self):
         """At once: everything in it ends with its first process."""
-        if self.process:
-            if self.leader:
-                os.kill(self.leader, signal.SIGKILL)
+        if self.process and self.process.poll() is None:
+            if children := children_of(self.process.pid):
+                os.kill(children[0], signal.SIGKILL)
             else:
                 self.process.terminate()
             self.process.wait(timeout=60)
-            self.process = None
         shutil.rmtree(self.folder)

@@ -120,3 +120,10 @@ def test_the_key_is_a_credential(machine, guide):
     guide.follow("A key that only root can read")
     assert machine.output("stat --format %U:%a /etc/intaked/server.key") == "root:400"
     assert send(machine, "README-9", port=443) == "201"
+
+
+def test_everything_is_there_again_after_a_reboot(machine):
+    machine.reboot()
+    wait_until(lambda: readiness(machine) == "200", "the service is ready")
+    assert send(machine, "README-11", port=443) == "201"
+    assert stored(machine, "README-1") == 1
