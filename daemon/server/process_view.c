@@ -74,8 +74,9 @@ static bool show_metrics(void *ctx, enum metrics_format format, struct buf *out)
 {
 	struct process *process = ctx;
 	const struct metrics *metrics[MAX_WORKERS];
+	size_t count = collect(process, metrics);
 	struct metrics_process values = process_values(process);
-	return metrics_render(out, format, metrics, collect(process, metrics), &values);
+	return metrics_render(out, format, metrics, count, &values);
 }
 
 /* --- history --- */
@@ -84,8 +85,8 @@ static void on_history_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct process *process = ctx;
 	const struct metrics *metrics[MAX_WORKERS];
-	struct history_sample sample =
-		history_sample_of(metrics, collect(process, metrics), clock_monotonic_us());
+	size_t count = collect(process, metrics);
+	struct history_sample sample = history_sample_of(metrics, count, clock_monotonic_us());
 	(void)fd;
 	(void)what;
 	history_add(&process->history, &sample, clock_wall_us());

@@ -75,5 +75,6 @@ def test_new_organisation_and_relay_are_in_force_without_a_reload(daemon, gamma)
     wait_until(lambda: gamma.post(foreign).status in (200, 201), "it may relay", 5)
     daemon.control("partner", "set", "gamma", "--relay", "no", "--org", "cert.new.example.org")
     own = smallest_report(reporter={"org": "cert.new.example.org"})
-    wait_until(lambda: gamma.post(own).status in (200, 201), "the organisation is its own", 5)
+    wait_until(lambda: gamma.post(smallest_report()).status == 422, "it may relay no more", 5)
+    assert gamma.post(own).status in (200, 201)
     assert gamma.post(smallest_report()).errors == [("/reporter/org", "reporter-not-yours")]

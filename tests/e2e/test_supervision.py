@@ -2,14 +2,12 @@
 """What a service manager sees and does: the watchdog, sockets that it passes, and a daemon that is
 short of descriptors or cannot write its log."""
 
-import ctypes
-import os
 import resource
 import signal
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,31 +15,9 @@ import pytest
 from client import request_bytes
 from harness import PATIENCE, wait_until
 from reports import smallest_report
+from threads import stopped_thread, thread_named
 
 WHOAMI = request_bytes("GET", "/v1/whoami")
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
-WALL = 0x40000000  # __WALL: of a thread, too
-
-
-def thread_named(pid, name):
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == name:
-            return int(task.name)
-    raise AssertionError(f"there is no thread {name}")
-
-
-@contextmanager
-def stopped_thread(tid):
-    """One thread hangs, as in an endless loop; the others go on. Signals stop whole processes."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    assert libc.ptrace(PTRACE_SEIZE, tid, None, None) == 0, os.strerror(ctypes.get_errno())
-    assert libc.ptrace(PTRACE_INTERRUPT, tid, None, None) == 0
-    os.waitpid(tid, WALL)
-    try:
-        yield
-    finally:
-        libc.ptrace(PTRACE_DETACH, tid, None, None)
 
 
 def watchdog_pings(daemon):
