@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import termios
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -233,6 +234,9 @@ def test_a_password_is_asked_at_the_terminal_and_not_shown(site, world, applican
     seen = b""
     while b"Password of " not in seen:
         seen += os.read(terminal, 1000)
+    wait_until(
+        lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, "what is typed is not shown"
+    )
     os.write(terminal, b"open sesame\n")
     try:
         while data := os.read(terminal, 1000):
