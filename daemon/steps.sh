@@ -103,7 +103,7 @@ install_packages() {
 
 # shellcheck disable=SC2034 # the scripts that source this add theirs to them
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkgconf libevent-dev libssl-dev libjansson-dev
-	libpq-dev libconfuse-dev libcurl4-openssl-dev zlib1g-dev)
+	libpq-dev libconfuse-dev libcurl4-openssl-dev libsystemd-dev zlib1g-dev)
 
 # build SOURCE FOLDER CMAKE-OPTION...
 build() {

@@ -6,10 +6,8 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdint.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -41,17 +39,17 @@ bool log_severity_from_name(const char *name, enum log_severity *severity_out)
 	return false;
 }
 
-/* systemd names the journal's socket in JOURNAL_STREAM as device:inode (systemd.exec(5)). */
-static bool stderr_is_journal(void)
+static log_sink_fn *log_sink;
+static atomic_uint_fast64_t lost_lines;
+
+void log_set_sink(log_sink_fn *sink)
 {
-	const char *stream = getenv("JOURNAL_STREAM");
-	struct stat st;
-	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0) {
-		return false;
-	}
-	char expected[64];
-	snprintf(expected, sizeof(expected), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	return strcmp(stream, expected) == 0;
+	log_sink = sink;
+}
+
+uint64_t log_lost_lines(void)
+{
+	return atomic_load_explicit(&lost_lines, memory_order_relaxed);
 }
 
 struct log_line {
@@ -94,7 +92,17 @@ static void line_finish(struct log_line *line)
 			line->text[i] = ' ';
 		}
 	}
+	line->text[line->len] = '\0';
+}
+
+/* The sink gets the text without a line feed; where it fails, standard error is tried. */
+static bool line_write(struct log_line *line, int syslog_priority)
+{
+	if (log_sink != NULL && log_sink(syslog_priority, line->text)) {
+		return true;
+	}
 	line->text[line->len++] = '\n';
+	return write(STDERR_FILENO, line->text, line->len) == (ssize_t)line->len;
 }
 
 void log_event(enum log_severity severity, const char *event, const char *fmt, ...)
@@ -104,18 +112,16 @@ void log_event(enum log_severity severity, const char *event, const char *fmt, .
 	}
 	struct log_line line;
 	line.len = 0;
-	if (stderr_is_journal()) {
-		line_append(&line, "<%d>", severities[severity].syslog_priority);
-	}
 	line_append(&line, "severity=%s event=%s ", severities[severity].name, event);
 	va_list args;
 	va_start(args, fmt);
 	line_append_args(&line, fmt, args);
 	va_end(args);
 	line_finish(&line);
-	/* A log that cannot be written must not stop the service; there is nowhere to say so. */
-	ssize_t written = write(STDERR_FILENO, line.text, line.len);
-	(void)written;
+	/* A log that cannot be written must not stop the service. */
+	if (!line_write(&line, severities[severity].syslog_priority)) {
+		atomic_fetch_add_explicit(&lost_lines, 1, memory_order_relaxed);
+	}
 }
 
 const char *log_escape(char *out, size_t out_size, struct str text)

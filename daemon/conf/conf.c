@@ -164,6 +164,25 @@ struct conf *conf_load(const char *path, conf_fault_fn *on_fault, void *ctx)
 	return &snapshot->conf;
 }
 
+/* A path that stays the same until a restart is that of something the daemon makes. */
+static bool is_file_that_is_read(const struct conf *conf, enum conf_row row)
+{
+	return settings[row].type == CONF_PATH && settings[row].is_reloadable &&
+		conf_value_text(conf, row)[0] != '\0';
+}
+
+size_t conf_files(const struct conf *conf, const char *paths_out[CONF_FILES_MAX])
+{
+	size_t count = 0;
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		if (is_file_that_is_read(conf, row)) {
+			ENSURE(count < CONF_FILES_MAX);
+			paths_out[count++] = conf_value_text(conf, row);
+		}
+	}
+	return count;
+}
+
 struct conf *conf_load_in_part(const char *path, conf_fault_fn *on_fault, void *ctx)
 {
 	bool is_good = false;
@@ -172,19 +191,17 @@ struct conf *conf_load_in_part(const char *path, conf_fault_fn *on_fault, void *
 
 bool conf_files_are_readable(const struct conf *conf, conf_fault_fn *on_fault, void *ctx)
 {
-	static const enum conf_row files[] = {CONF_ROW_tls_certificate, CONF_ROW_tls_key,
-		CONF_ROW_tls_partner_ca, CONF_ROW_tls_partner_crl, CONF_ROW_taxonomy_file,
-		CONF_ROW_security_txt_file};
 	const struct conf_snapshot *snapshot = (const struct conf_snapshot *)conf;
 	struct conf_draft draft = {.path = snapshot->path};
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		const char *file = conf_value_text(conf, files[i]);
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
+		const char *file =
+			is_file_that_is_read(conf, row) ? conf_value_text(conf, row) : "";
 		if (file[0] == '\0' || faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) == 0) {
 			continue;
 		}
-		conf_draft_fault(&draft, snapshot->marks[files[i]].line, "%s.%s: %s: %s",
-			settings[files[i]].section, settings[files[i]].name, file, strerror(errno));
+		conf_draft_fault(&draft, snapshot->marks[row].line, "%s.%s: %s: %s",
+			settings[row].section, settings[row].name, file, strerror(errno));
 	}
 	bool is_good = draft.fault_count == 0;
 	conf_draft_report(&draft, on_fault, ctx);

@@ -178,7 +178,7 @@ static bool take_request_line(struct http_request *request, const char *data, st
 		take_version(request, line);
 }
 
-static bool take_host(struct http_request *request, struct str value)
+static bool take_host(struct http_request *request, const char *data, struct str value)
 {
 	if (request->has_host) {
 		return refuse_framing(request, "one Host is expected");
@@ -187,6 +187,7 @@ static bool take_host(struct http_request *request, struct str value)
 		return refuse_framing(request, "Host is a name or an address, and a port");
 	}
 	request->has_host = true;
+	request->host = span_in(data, value);
 	return true;
 }
 
@@ -274,8 +275,12 @@ static bool take_field(
 {
 	switch (name.len) {
 	case 4:
-		return !equals_ignoring_case(name, STR("host")) || take_host(request, value);
+		return !equals_ignoring_case(name, STR("host")) || take_host(request, data, value);
 	case 6:
+		if (!request->has_accept && equals_ignoring_case(name, STR("accept"))) {
+			request->has_accept = true;
+			request->accept = span_in(data, value);
+		}
 		return !equals_ignoring_case(name, STR("expect")) || take_expect(request, value);
 	case 10:
 		return !equals_ignoring_case(name, STR("connection")) ||

@@ -27,6 +27,7 @@ static const struct {
 	{414, "URI Too Long"},
 	{415, "Unsupported Media Type"},
 	{417, "Expectation Failed"},
+	{421, "Misdirected Request"},
 	{422, "Unprocessable Content"},
 	{424, "Failed Dependency"},
 	{429, "Too Many Requests"},
@@ -122,6 +123,7 @@ static bool append_head(struct buf *out, const struct http_response *response, s
 		append_line(out, STR("Allow: "), str_or_none(response->allow)) &&
 		append_line(out, STR("Cache-Control: "), cache) &&
 		append_line(out, STR("Connection: "), str_or_none(connection)) &&
+		buf_append_str(out, response->more) &&
 		buf_append_str(out, STR("X-Content-Type-Options: nosniff\r\n\r\n"));
 }
 

@@ -131,12 +131,38 @@ bool listener_socket_open(struct listener_socket *listening, const char *address
 	return true;
 }
 
+/* Whether fd is a stream socket that listens. */
+static bool is_listening(int fd)
+{
+	int type = 0;
+	int listens = 0;
+	socklen_t len = sizeof(int);
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
+		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0;
+}
+
+bool listener_socket_adopt(struct listener_socket *listening, int fd, struct err *err)
+{
+	socklen_t len = sizeof(listening->address);
+	*listening = (struct listener_socket){.fd = -1, .is_passed = true};
+	if (!is_listening(fd)) {
+		return err_set(err, "is no stream socket that listens");
+	}
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+		getsockname(fd, (struct sockaddr *)&listening->address, &len) != 0) {
+		return err_set(err, "%s", strerror(errno));
+	}
+	listening->fd = fd;
+	return true;
+}
+
 void listener_socket_close(struct listener_socket *listening)
 {
 	if (listening->fd < 0) {
 		return;
 	}
-	if (listening->address.ss_family == AF_UNIX) {
+	if (listening->address.ss_family == AF_UNIX && !listening->is_passed) {
 		struct sockaddr_un local;
 		memcpy(&local, &listening->address, sizeof(local));
 		unlink(local.sun_path);

@@ -53,6 +53,11 @@ static bool set_session_policy(SSL_CTX *ctx)
 	SSL_CTX_set_options(ctx,
 		SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 			SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_ECDH_USE);
+#ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION /* OpenSSL 3.2 */
+	/* Nothing that a stranger sends is unpacked before he is known. */
+	SSL_CTX_set_options(
+		ctx, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION | SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
+#endif
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	/* Without NO_AUTO_CHAIN every handshake looks for the server's issuer among the partners'
@@ -121,6 +126,14 @@ static int64_t unix_seconds(const ASN1_TIME *time)
 	return time != NULL && ASN1_TIME_to_tm(time, &parts) ? timegm(&parts) : 0;
 }
 
+static void keep_first(int64_t *first_s, const ASN1_TIME *time)
+{
+	int64_t one_s = unix_seconds(time);
+	if (one_s != 0 && (*first_s == 0 || one_s < *first_s)) {
+		*first_s = one_s;
+	}
+}
+
 struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
 {
 	struct tls_expiry expiry = {
@@ -130,11 +143,10 @@ struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
 
 	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
 		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
-		int64_t next_update_s =
-			crl == NULL ? 0 : unix_seconds(X509_CRL_get0_nextUpdate(crl));
-		if (next_update_s != 0 && (expiry.crl_s == 0 || next_update_s < expiry.crl_s)) {
-			expiry.crl_s = next_update_s;
-		}
+		X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+		keep_first(&expiry.crl_s, crl == NULL ? NULL : X509_CRL_get0_nextUpdate(crl));
+		keep_first(&expiry.partner_ca_s,
+			authority == NULL ? NULL : X509_get0_notAfter(authority));
 	}
 	return expiry;
 }

@@ -106,6 +106,7 @@ enum stream_result tls_stream_handshake(struct tls_stream *stream)
 	ERR_clear_error();
 	int returned = SSL_do_handshake(stream->ssl);
 	if (returned == 1) {
+		stream->is_unread = true;
 		return STREAM_DONE;
 	}
 	enum stream_result result = stream_fault(stream, returned);
@@ -146,6 +147,7 @@ enum stream_result tls_stream_read(
 	if (stream->ssl == NULL) {
 		return read_plain(stream, data, size, n_out);
 	}
+	stream->is_unread = false;
 	ERR_clear_error();
 	int returned = SSL_read_ex(stream->ssl, data, size, n_out);
 	enum stream_result result = returned == 1 ? STREAM_DONE : stream_fault(stream, returned);
@@ -183,9 +185,13 @@ enum stream_result tls_stream_write(
 	return result;
 }
 
+/*
+ * What came behind the last bytes of the handshake, read with them, is handed from one layer of
+ * OpenSSL to the next; from 3.2 on SSL_has_pending does not see it there. Only a read tells.
+ */
 bool tls_stream_has_pending(const struct tls_stream *stream)
 {
-	return stream->ssl != NULL && SSL_has_pending(stream->ssl);
+	return stream->ssl != NULL && (stream->is_unread || SSL_has_pending(stream->ssl));
 }
 
 void tls_stream_shutdown(struct tls_stream *stream)

@@ -6,6 +6,7 @@
  */
 #include "admin_int.h"
 
+#include "admin_pages_int.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "http/http_request.h"
@@ -35,6 +36,7 @@ struct admin_client {
 	struct bufferevent *stream;
 	struct http_request request;
 	int64_t waits_since_ms; /* for its present request */
+	bool is_unix;
 	bool closes;
 };
 
@@ -48,30 +50,6 @@ static void client_free(struct admin_client *client)
 	free(client);
 }
 
-/* Fills body and says what it is; the status is the result. */
-static int make_page(struct admin *admin, struct str path, struct buf *body, const char **type_out)
-{
-	*type_out = "text/plain; charset=utf-8";
-	if (str_equal(path, STR("/healthz"))) {
-		return buf_append_str(body, STR("ok\n")) ? 200 : 500;
-	}
-	if (str_equal(path, STR("/readyz"))) {
-		bool is_ready = admin->hooks.is_ready(admin->hooks.ctx, body);
-		return buf_append_str(body, STR("\n")) && is_ready ? 200 : 503;
-	}
-	if (str_equal(path, STR("/metrics"))) {
-		*type_out = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-		return admin->hooks.metrics(admin->hooks.ctx, body) ? 200 : 500;
-	}
-	if (str_equal(path, STR("/status.json"))) {
-		*type_out = "application/json";
-		return admin->hooks.status(admin->hooks.ctx, body) ? 200 : 500;
-	}
-	return buf_append_str(body, STR("/healthz, /readyz, /metrics and /status.json are here\n"))
-		? 404
-		: 500;
-}
-
 /* False when there is no memory to answer with. */
 static bool answer(struct admin_client *client, const char *head, enum http_parse parsed)
 {
@@ -80,22 +58,26 @@ static bool answer(struct admin_client *client, const char *head, enum http_pars
 	struct buf out;
 	buf_init(&body, ADMIN_BODY_BYTES);
 	buf_init(&out, ADMIN_BODY_BYTES + 4096);
-	bool is_get = client->request.method == HTTP_GET || client->request.method == HTTP_HEAD;
+	const struct http_request *request = &client->request;
+	bool is_get = request->method == HTTP_GET || request->method == HTTP_HEAD;
 	if (parsed == HTTP_BAD) {
 		response.status = 400;
 		response.closes = true;
-	} else if (!is_get || client->request.content_length > 0 || client->request.is_chunked) {
+	} else if (!is_get || request->content_length > 0 || request->is_chunked) {
 		response.status = 405;
 		response.allow = "GET, HEAD";
 		response.closes = true;
 	} else {
-		response.status = make_page(client->admin,
-			http_span_str(head, client->request.path), &body, &response.content_type);
-		response.is_head_only = client->request.method == HTTP_HEAD;
+		struct admin_request asked = {.path = http_span_str(head, request->path),
+			.host = http_span_str(head, request->host),
+			.accept = http_span_str(head, request->accept),
+			.is_unix = client->is_unix};
+		admin_page_make(&client->admin->hooks, &asked, &response, &body);
+		response.is_head_only = request->method == HTTP_HEAD;
 	}
 	client->closes = response.closes;
 	client->waits_since_ms = clock_monotonic_ms();
-	response.says_keep_alive = client->request.is_http_1_0 && !response.closes;
+	response.says_keep_alive = request->is_http_1_0 && !response.closes;
 	bool done = http_response_render(&out, &response, buf_str(&body)) &&
 		bufferevent_write(client->stream, out.data, out.len) == 0;
 	buf_fini(&body);
@@ -161,7 +143,6 @@ static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 	struct admin *admin = ctx;
 	static const struct timeval timeout = {ADMIN_REQUEST_MS / 1000, 0};
 	struct admin_client *client = NULL;
-	(void)peer;
 	if (admin->client_count < ADMIN_MAX_CONNECTIONS) {
 		client = calloc(1, sizeof(*client));
 	}
@@ -174,6 +155,7 @@ static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 		return;
 	}
 	client->admin = admin;
+	client->is_unix = peer->ss_family == AF_UNIX;
 	client->waits_since_ms = clock_monotonic_ms();
 	http_request_init(&client->request);
 	list_append(&admin->clients, &client->link);

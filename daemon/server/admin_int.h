@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/listener.h"
+#include "server/metrics.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -19,8 +20,9 @@ struct admin;
 struct admin_hooks {
 	/* False: 503, and why in the text. */
 	bool (*is_ready)(void *ctx, struct buf *why);
-	bool (*metrics)(void *ctx, struct buf *out);
+	bool (*metrics)(void *ctx, enum metrics_format format, struct buf *out);
 	bool (*status)(void *ctx, struct buf *out);
+	bool (*history)(void *ctx, struct buf *out);
 	void *ctx;
 };
 

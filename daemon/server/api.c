@@ -51,7 +51,7 @@ static const struct api_operation operations[] = {
 		},
 		.rejects = ANY | BODY | R(REPORT_INVALID) | R(REPORT_CONFLICT) |
 			R(REVISION_SUPERSEDED) | R(REPORT_ERASED) | R(UNSTORABLE) |
-			R(TOO_MANY_REPORTS),
+			R(TOO_MANY_REPORTS) | R(NOT_FOUND),
 	},
 	{
 		.route = ROUTE_VALIDATE,
@@ -67,7 +67,7 @@ static const struct api_operation operations[] = {
 			{422, "An atomic batch does not hold", {LINES, "Result"}, NULL},
 			{429, "An atomic batch was not judged", {LINES, "Result"}, NULL},
 		},
-		.rejects = ANY | BODY | R(REPORT_INVALID) | R(TOO_MANY_REPORTS),
+		.rejects = ANY | BODY | R(REPORT_INVALID) | R(TOO_MANY_REPORTS) | R(NOT_FOUND),
 	},
 	{
 		.route = ROUTE_VALIDATE,

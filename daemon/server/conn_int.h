@@ -18,6 +18,7 @@
 #include "http/http_request.h"
 #include "net/peer.h"
 #include "net/tls_stream.h"
+#include "refusal_ring_int.h"
 #include "server/metrics.h"
 #include "server/quota.h"
 #include "store/registry.h"
@@ -113,6 +114,7 @@ struct conn {
 	enum conn_question question;
 	int status;         /* of the answer in out */
 	enum reject reject; /* what it refuses; REJECT_COUNT: it does not */
+	struct refusal_codes refusal_codes;
 	uint64_t requests;
 	const char *close_reason;
 	bool is_ndjson; /* the request is a batch */

@@ -100,6 +100,21 @@ static bool accepts_method(struct conn *conn)
 	return true;
 }
 
+static struct str atomic_value(const struct conn *conn)
+{
+	return http_query_value(http_span_str(conn->in.data, conn->request.query), "atomic");
+}
+
+/* Who asks for all or nothing in other words must not get some. */
+static bool accepts_query(struct conn *conn)
+{
+	struct str value = atomic_value(conn);
+	return conn->request.method != HTTP_POST || conn->route == ROUTE_RETRACTION ||
+		value.data == NULL || str_equal(value, STR("true")) ||
+		str_equal(value, STR("false")) ||
+		refuse_head(conn, REJECT_NOT_FOUND, "atomic is true or false");
+}
+
 static bool accepts_media_type(struct conn *conn)
 {
 	const struct http_request *request = &conn->request;
@@ -188,8 +203,8 @@ static bool accepts_demand(struct conn *conn)
 bool intake_accepts_head(struct conn *conn)
 {
 	conn->route = find_route(request_path(conn));
-	return accepts_peer(conn) && accepts_method(conn) && accepts_body(conn) &&
-		accepts_demand(conn);
+	return accepts_peer(conn) && accepts_method(conn) && accepts_query(conn) &&
+		accepts_body(conn) && accepts_demand(conn);
 }
 
 /* Of a whole body: was there enough for it, and for one more in flight? */
@@ -228,8 +243,7 @@ size_t intake_body_limit(const struct conn *conn)
 
 bool intake_is_atomic(const struct conn *conn)
 {
-	struct str query = http_span_str(conn->in.data, conn->request.query);
-	return str_equal(http_query_value(query, "atomic"), STR("true"));
+	return str_equal(atomic_value(conn), STR("true"));
 }
 
 /* --- receipts --- */
@@ -303,6 +317,9 @@ static void render_report_refusal(
 	}
 	if (done) {
 		reply_close_problem(conn, reject);
+	}
+	if (result->verdict == REPORT_INVALID) {
+		conn->refusal_codes = refusal_codes_of(result);
 	}
 }
 

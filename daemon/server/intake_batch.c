@@ -151,13 +151,11 @@ void intake_batch_break(struct intake_batch *batch)
 static void settle(struct conn *conn, struct result *result, bool done)
 {
 	struct intake_batch *batch = conn->batch;
-	struct metrics *metrics = &conn->worker->metrics;
 	if (!done) {
 		intake_batch_break(batch);
 	}
 	if (result->kind != RESULT_RECEIPT) {
-		metric_add(&metrics->refused[result->reject], 1);
-		metric_add(&reply_partner_metrics(conn)->refused, 1);
+		reply_count_refusal(conn, result->reject, result->codes);
 	}
 	result_settle(&batch->results, result);
 	if (batch->in_flight > batch->results.pending) {
@@ -620,7 +618,7 @@ static bool end_answer(struct conn *conn)
 	batch->has_ended = true;
 	conn->closes = conn->closes || batch->closes || conn->is_suspended || conn->is_revoked ||
 		conn->worker->is_draining;
-	metrics_count_request(&conn->worker->metrics, conn->route, batch->status);
+	reply_count_request(conn, batch->status);
 	return batch->is_broken || append_piece(conn, STR(""));
 }
 

@@ -15,20 +15,17 @@
  */
 #include "server/lifecycle.h"
 
-#include "admin_int.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "control_int.h"
+#include "journal_int.h"
 #include "net/address.h"
-#include "net/listener.h"
+#include "process_int.h"
+#include "process_view_int.h"
+#include "reload_int.h"
 #include "report/report_check.h"
-#include "server/generation.h"
-#include "server/metrics.h"
-#include "server/shared.h"
 #include "server/systemd.h"
-#include "server/worker.h"
+#include "sockets_int.h"
 #include "store/database_check.h"
-#include "store/registry.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -37,45 +34,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define MAX_WORKERS 256
 #define START_WAIT_MS 1500
 #define STOP_POLL_MS 20
-
-struct process {
-	const char *conf_path;
-	struct generation *generation;
-	struct event_base *base;
-	struct event *signals[4];
-	struct event *start_timer;
-	struct event *stop_timer;
-	struct listener_socket partners;
-	struct listener_socket admin_socket;
-	struct listener_socket control_socket;
-	struct admin *admin;
-	struct control *control;
-	struct registry_reader *reader;
-	struct registry *registry;
-	enum link_state reader_link;
-	bool is_schema_wrong;
-	struct shared *shared;
-	struct worker *workers[MAX_WORKERS];
-	int worker_count;
-	bool is_serving;
-	bool is_stopping;
-	uint64_t reloads;
-	uint64_t reload_failures;
-	bool last_reload_failed;
-	int64_t started_at_s;
-	int exit_status;
-};
-
-static void log_fault(void *ctx, const char *sentence)
-{
-	char escaped[1024];
-	(void)ctx;
-	log_error("configuration-fault", "text=%s",
-		log_escape(escaped, sizeof(escaped), str_from(sentence)));
-}
 
 /* err may quote files and the database. */
 static void log_start_failure(const char *step, const char *text)
@@ -91,6 +51,15 @@ static struct timeval to_timeval(int64_t ms)
 }
 
 /* --- serving --- */
+
+void process_notify_status(const struct process *process)
+{
+	const struct reload_state *reload = &process->reload;
+	bool is_away = process->registry == NULL || process->reader_link == LINK_AWAY;
+	systemd_notify("STATUS=%s%s%s", is_away ? "the database is away, answering 503" : "serving",
+		reload->was_refused ? "; the last reload was refused: " : "",
+		reload->was_refused ? reload->fault.text : "");
+}
 
 static void serve(struct process *process)
 {
@@ -117,8 +86,8 @@ static void serve(struct process *process)
 	log_info("ready", "version=" INTAKED_VERSION " address=%s workers=%d taxonomy=%.*s",
 		address_format(&process->partners.address, address), process->worker_count,
 		STR_ARG(buf_str(&process->generation->taxonomy_label)));
-	systemd_notify("READY=1\nSTATUS=%s",
-		process->registry != NULL ? "serving" : "the database is away, answering 503");
+	systemd_notify("READY=1");
+	process_notify_status(process);
 }
 
 static void on_start_timer(evutil_socket_t fd, short what, void *ctx)
@@ -155,99 +124,18 @@ static void on_reader_state(void *ctx, bool is_available, bool is_schema_wrong, 
 			log_escape(escaped, sizeof(escaped), str_from(reason)));
 	}
 	process->is_schema_wrong = is_schema_wrong;
+	if (!is_available) {
+		process_view_note_failure(process, reason);
+	}
 	enum link_state before = process->reader_link;
 	database_state_note(
 		&process->shared->database, &process->reader_link, is_available, reason);
 	if (process->is_serving && process->reader_link != before) {
-		systemd_notify(is_available ? "STATUS=serving"
-					    : "STATUS=the database is away, answering 503");
+		process_notify_status(process);
 	}
 	if (!is_available) {
 		serve(process);
 	}
-}
-
-/* --- reload --- */
-
-static void warn_of_fixed_settings(const struct conf *old, const struct conf *new)
-{
-	for (size_t i = 0; i < conf_setting_count(); i++) {
-		const struct conf_setting *setting = conf_setting(i);
-		if (!setting->is_reloadable && !conf_setting_equal(setting, old, new)) {
-			log_warn("reload-needs-restart", "setting=%s.%s", setting->section,
-				setting->name);
-		}
-	}
-}
-
-static void set_log_level(const struct conf *conf)
-{
-	enum log_severity severity;
-	if (log_severity_from_name(conf->log_level, &severity)) {
-		log_set_threshold(severity);
-	}
-}
-
-/* Every code of the file must be in the database before reports are judged by it. */
-static bool taxonomy_can_change(const struct process *process, struct generation *generation)
-{
-	struct err err = {{0}};
-	if (str_equal(taxonomy_document(process->generation->taxonomy),
-		    taxonomy_document(generation->taxonomy)) ||
-		database_check(generation->conf, generation->taxonomy, &err)) {
-		return true;
-	}
-	log_fault(NULL, err.text);
-	return false;
-}
-
-/* NULL on any fault, which was logged. */
-static struct generation *load_checked(const struct process *process)
-{
-	struct generation *generation = generation_load(process->conf_path, log_fault, NULL);
-	if (generation == NULL) {
-		return NULL;
-	}
-	warn_of_fixed_settings(process->generation->conf, generation->conf);
-	conf_keep_fixed(generation->conf, process->generation->conf);
-	if (!taxonomy_can_change(process, generation)) {
-		generation_unref(&generation);
-	}
-	return generation;
-}
-
-static void take_generation(struct process *process, struct generation *generation)
-{
-	registry_reader_set_conf(process->reader, generation->conf, generation->taxonomy);
-	for (int i = 0; i < process->worker_count; i++) {
-		worker_send_generation(process->workers[i], generation);
-	}
-	generation_unref(&process->generation);
-	process->generation = generation;
-	set_log_level(generation->conf);
-	log_info("reloaded", "taxonomy=%.*s", STR_ARG(buf_str(&generation->taxonomy_label)));
-}
-
-/* The service manager is told of what it sees as reloading: not of a start or stop. */
-static bool reload(struct process *process)
-{
-	bool is_told = process->is_serving && !process->is_stopping;
-	if (is_told) {
-		systemd_notify("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_us());
-	}
-	struct generation *generation = load_checked(process);
-	process->reloads++;
-	process->last_reload_failed = generation == NULL;
-	if (generation != NULL) {
-		take_generation(process, generation);
-	} else {
-		process->reload_failures++;
-		log_error("reload-refused", "text=\"the old configuration serves on\"");
-	}
-	if (is_told) {
-		systemd_notify("READY=1");
-	}
-	return generation != NULL;
 }
 
 /* --- stop --- */
@@ -275,7 +163,7 @@ static void stop(struct process *process, int signal_number)
 	bool at_once = process->is_stopping;
 	log_info("stopping", "signal=%s at_once=%s", signal_number == SIGINT ? "INT" : "TERM",
 		at_once ? "yes" : "no");
-	systemd_notify("STOPPING=1");
+	systemd_notify("STOPPING=1\nSTATUS=stopping");
 	process->is_stopping = true;
 	for (int i = 0; i < process->worker_count; i++) {
 		if (at_once) {
@@ -292,8 +180,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 	struct process *process = ctx;
 	(void)what;
 	if (number == SIGHUP) {
-		bool taken = reload(process);
-		(void)taken; /* said in the log, and in the status */
+		reload_run(process);
 		return;
 	}
 	stop(process, (int)number);
@@ -301,105 +188,9 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 
 /* --- admin and control --- */
 
-static bool admin_is_ready(void *ctx, struct buf *why)
-{
-	struct process *process = ctx;
-	int away = atomic_load(&process->shared->database.links_away);
-	const char *text = "ready";
-	if (process->is_stopping) {
-		text = "stopping";
-	} else if (!process->is_serving) {
-		text = "starting";
-	} else if (process->registry == NULL) {
-		text = "the database is away: the partners were not read yet";
-	} else if (away > 0) {
-		text = "the database is away";
-	}
-	bool is_ready = process->is_serving && !process->is_stopping && process->registry != NULL &&
-		away == 0;
-	return buf_append_str(why, str_from(text)) && is_ready;
-}
-
-static struct metrics_process process_values(const struct process *process)
-{
-	struct tls_expiry expiry = tls_context_expiry(process->generation->tls);
-	return (struct metrics_process){
-		.started_at_s = process->started_at_s,
-		.certificate_expires_at_s = expiry.certificate_s,
-		.crl_expires_at_s = expiry.crl_s,
-		.database_links = process->worker_count + 1,
-		.database_links_away = atomic_load(&process->shared->database.links_away),
-		.reloads = process->reloads,
-		.reload_failures = process->reload_failures,
-		.last_reload_failed = process->last_reload_failed,
-		.registry = process->registry,
-		.conf = process->generation->conf,
-		.quotas = process->shared->quotas,
-		.taxonomy = buf_str(&process->generation->taxonomy_label),
-	};
-}
-
-static size_t collect(const struct process *process, const struct metrics *metrics[MAX_WORKERS])
-{
-	for (int i = 0; i < process->worker_count; i++) {
-		metrics[i] = worker_metrics(process->workers[i]);
-	}
-	return (size_t)process->worker_count;
-}
-
-static bool admin_metrics(void *ctx, struct buf *out)
-{
-	const struct process *process = ctx;
-	const struct metrics *metrics[MAX_WORKERS];
-	struct metrics_process values = process_values(process);
-	return metrics_render(out, metrics, collect(process, metrics), &values);
-}
-
-static bool render_status(void *ctx, struct buf *out)
-{
-	struct process *process = ctx;
-	const struct metrics *metrics[MAX_WORKERS];
-	struct metrics_process values = process_values(process);
-	struct buf why;
-	char started[CLOCK_RFC3339_SIZE];
-	char expires[CLOCK_RFC3339_SIZE];
-	size_t count = collect(process, metrics);
-	size_t partners = values.registry != NULL ? registry_partner_count(values.registry) : 0;
-
-	buf_init(&why, 1024);
-	bool is_ready = admin_is_ready(process, &why);
-	clock_format_rfc3339(values.started_at_s * 1000000, started);
-	clock_format_rfc3339(values.certificate_expires_at_s * 1000000, expires);
-	bool done = buf_printf(out,
-		"{\"version\":\"" INTAKED_VERSION "\",\"ready\":%s,\"reason\":\"%.*s\","
-		"\"started_at\":\"%s\",\"workers\":%d,\"connections\":%llu,\"partners\":%zu,"
-		"\"reports_stored\":%llu,\"reports_duplicate\":%llu,\"queue_reports\":%llu,"
-		"\"database_links\":%d,\"database_links_away\":%d,"
-		"\"certificate_expires_at\":\"%s\",\"last_reload_failed\":%s,\"taxonomy\":\"%.*"
-		"s\"}",
-		is_ready ? "true" : "false", STR_ARG(buf_str(&why)), started, process->worker_count,
-		(unsigned long long)metrics_connections(metrics, count), partners,
-		(unsigned long long)metrics_sum(metrics, count, offsetof(struct metrics, stored)),
-		(unsigned long long)metrics_sum(
-			metrics, count, offsetof(struct metrics, duplicates)),
-		(unsigned long long)metrics_sum(
-			metrics, count, offsetof(struct metrics, store.queued)),
-		values.database_links, values.database_links_away, expires,
-		values.last_reload_failed ? "true" : "false", STR_ARG(values.taxonomy));
-	buf_fini(&why);
-	return done;
-}
-
-static bool control_reload(void *ctx, struct buf *out)
-{
-	bool taken = reload(ctx);
-	return buf_printf(out, "{\"reloaded\":%s%s}", taken ? "true" : "false",
-		taken ? "" : ",\"error\":\"the new configuration was refused: see the log\"");
-}
-
 static const struct control_command control_commands[] = {
-	{"status", render_status},
-	{"reload", control_reload},
+	{"status", process_view_status},
+	{"reload", reload_command},
 	{NULL, NULL},
 };
 
@@ -455,32 +246,6 @@ static void stop_signals(struct process *process)
 	}
 }
 
-static bool start_sockets(struct process *process, struct err *err)
-{
-	const struct conf *conf = process->generation->conf;
-	if (!listener_socket_open(&process->partners, conf->listen_address,
-		    (int)conf->listen_backlog, 0660, err)) {
-		return err_prefix(err, "listen.address");
-	}
-	if (conf->admin_address[0] != '\0' &&
-		!listener_socket_open(&process->admin_socket, conf->admin_address, 64, 0660, err)) {
-		return err_prefix(err, "admin.address");
-	}
-	if (conf->control_path[0] != '\0' &&
-		!listener_socket_open(
-			&process->control_socket, conf->control_path, 16, 0660, err)) {
-		return err_prefix(err, "control.path");
-	}
-	return true;
-}
-
-static void stop_sockets(struct process *process)
-{
-	listener_socket_close(&process->partners);
-	listener_socket_close(&process->admin_socket);
-	listener_socket_close(&process->control_socket);
-}
-
 static bool start_shared(struct process *process, struct err *err)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -512,12 +277,9 @@ static void stop_shared(struct process *process)
 
 static bool start_admin(struct process *process, struct err *err)
 {
-	struct admin_hooks hooks = {.is_ready = admin_is_ready,
-		.metrics = admin_metrics,
-		.status = render_status,
-		.ctx = process};
 	if (process->admin_socket.fd >= 0) {
-		process->admin = admin_new(process->base, process->admin_socket.fd, hooks);
+		process->admin = admin_new(
+			process->base, process->admin_socket.fd, process_view_hooks(process));
 		if (process->admin == NULL) {
 			return err_set(err, "no memory");
 		}
@@ -557,6 +319,29 @@ static void stop_reader(struct process *process)
 	registry_reader_free(&process->reader);
 }
 
+static bool start_watchdog(struct process *process, struct err *err)
+{
+	process->watchdog = watchdog_new(process->base, process->workers, &process->worker_count);
+	return process->watchdog != NULL || err_set(err, "no memory");
+}
+
+static void stop_watchdog(struct process *process)
+{
+	watchdog_free(&process->watchdog);
+}
+
+static bool start_file_watch(struct process *process, struct err *err)
+{
+	(void)err; /* it serves without, and says so */
+	reload_watch_files(process, process->started_at_us);
+	return true;
+}
+
+static void stop_file_watch(struct process *process)
+{
+	file_watch_free(&process->file_watch);
+}
+
 /* Workers are started when the database has answered, or after START_WAIT_MS: see serve(). */
 static bool start_workers(struct process *process, struct err *err)
 {
@@ -583,11 +368,14 @@ static const struct {
 } steps[] = {
 	{"event loop", start_base, stop_base},
 	{"signals", start_signals, stop_signals},
-	{"sockets", start_sockets, stop_sockets},
+	{"sockets", sockets_open, sockets_close},
 	{"shared state", start_shared, stop_shared},
 	{"admin and control", start_admin, stop_admin},
 	{"registry", start_reader, stop_reader},
+	{"files", start_file_watch, stop_file_watch},
+	{"watchdog", start_watchdog, stop_watchdog},
 	{"workers", start_workers, stop_workers},
+	{"history", process_view_start, process_view_stop},
 };
 
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
@@ -609,15 +397,17 @@ int lifecycle_run(const char *path)
 		.partners.fd = -1,
 		.admin_socket.fd = -1,
 		.control_socket.fd = -1,
-		.started_at_s = clock_wall_us() / 1000000};
+		.started_at_us = clock_wall_us()};
 	size_t started = 0;
 
+	journal_use_if_it_is_stderr();
 	report_check_init();
-	process.generation = generation_load(path, log_fault, NULL);
+	reload_init(&process.reload);
+	process.generation = generation_load(path, reload_log_fault, NULL);
 	if (process.generation == NULL) {
 		return 1;
 	}
-	set_log_level(process.generation->conf);
+	reload_set_log_level(process.generation->conf);
 	raise_descriptor_limit();
 	while (started < STEPS && steps[started].start(&process, &err)) {
 		started++;
@@ -633,6 +423,7 @@ int lifecycle_run(const char *path)
 		steps[started].stop(&process);
 	}
 	generation_unref(&process.generation);
+	reload_fini(&process.reload);
 	log_info("stopped", "status=%d", process.exit_status);
 	return process.exit_status;
 }
@@ -643,7 +434,7 @@ static void print_fault(void *ctx, const char *sentence)
 	fprintf(stderr, "intaked: %s\n", sentence);
 }
 
-int lifecycle_check(const char *path)
+int lifecycle_check(const char *path, bool with_database)
 {
 	struct err err = {{0}};
 	report_check_init();
@@ -651,10 +442,11 @@ int lifecycle_check(const char *path)
 	if (generation == NULL) {
 		return 1;
 	}
-	bool is_good = database_check(generation->conf, generation->taxonomy, &err);
+	bool is_good =
+		!with_database || database_check(generation->conf, generation->taxonomy, &err);
 	if (is_good) {
-		printf("intaked: the configuration is good (taxonomy %.*s, schema checked)\n",
-			STR_ARG(buf_str(&generation->taxonomy_label)));
+		printf("intaked: the configuration is good (taxonomy %.*s, schema %schecked)\n",
+			STR_ARG(buf_str(&generation->taxonomy_label)), with_database ? "" : "not ");
 	} else {
 		print_fault(NULL, err.text);
 	}

@@ -14,15 +14,17 @@
 
 static void print_usage(FILE *out)
 {
-	fputs("usage: intaked [-c FILE] [-t]\n"
+	fputs("usage: intaked [-c FILE] [-t [--no-database]]\n"
 	      "       intaked -V | --help\n"
 	      "\n"
 	      "Takes in incident reports over mutual TLS and stores them in PostgreSQL.\n"
 	      "\n"
-	      "  -c FILE   configuration, default " DEFAULT_CONF "\n"
-	      "  -t        check configuration, certificates, taxonomy and the database's schema\n"
-	      "  -V        print the version\n"
-	      "  --help    print this\n",
+	      "  -c FILE        configuration, default " DEFAULT_CONF "\n"
+	      "  -t             check configuration, certificates, taxonomy and the database's "
+	      "schema\n"
+	      "  --no-database  with -t: leave out the database, which may be away\n"
+	      "  -V             print the version\n"
+	      "  --help         print this\n",
 		out);
 }
 
@@ -49,10 +51,11 @@ static void forget_libpq_environment(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+		{"no-database", no_argument, NULL, 'D'}, {"version", no_argument, NULL, 'V'}, {0}};
 	const char *path = DEFAULT_CONF;
 	bool only_checks = false;
+	bool with_database = true;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:tVh", options, NULL)) != -1) {
@@ -62,6 +65,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			only_checks = true;
+			break;
+		case 'D':
+			with_database = false;
 			break;
 		case 'V':
 			puts("intaked " INTAKED_VERSION);
@@ -79,6 +85,10 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return 2;
 	}
+	if (!with_database && !only_checks) {
+		fputs("intaked: --no-database goes with -t\n", stderr);
+		return 2;
+	}
 	forget_libpq_environment();
-	return only_checks ? lifecycle_check(path) : lifecycle_run(path);
+	return only_checks ? lifecycle_check(path, with_database) : lifecycle_run(path);
 }

@@ -17,10 +17,18 @@
 #define RETRY_AFTER_MAX_S 86400
 #define REFUSALS_A_SECOND 10
 
+/* A partner whose key was revoked meanwhile is still the one whose connection was counted. */
+static int32_t partner_id_of(const struct conn *conn)
+{
+	if (conn->is_counted) {
+		return conn->counted_partner_id;
+	}
+	return conn->partner != NULL ? conn->partner->id : 0;
+}
+
 struct partner_metrics *reply_partner_metrics(const struct conn *conn)
 {
-	return metrics_partner(
-		&conn->worker->metrics, conn->is_counted ? conn->counted_partner_id : 0);
+	return metrics_partner(&conn->worker->metrics, partner_id_of(conn));
 }
 
 int reply_seconds(int64_t ms)
@@ -62,6 +70,7 @@ void reply_discard(struct conn *conn)
 	conn->closes = true;
 	conn->status = 503;
 	conn->reject = REJECT_UNAVAILABLE;
+	conn->refusal_codes = (struct refusal_codes){{0}};
 }
 
 bool reply_render(struct conn *conn, struct http_response *response, struct str body)
@@ -78,13 +87,36 @@ bool reply_render(struct conn *conn, struct http_response *response, struct str 
 	return true;
 }
 
-void reply_send(struct conn *conn)
+void reply_count_refusal(struct conn *conn, enum reject reject, struct refusal_codes codes)
+{
+	struct recent_refusal refusal = {
+		.at_us = clock_wall_us(),
+		.partner_id = partner_id_of(conn),
+		.route = conn->route,
+		.reject = reject,
+		.codes = codes,
+	};
+	metric_add(&conn->worker->metrics.refused[reject], 1);
+	metric_add(&reply_partner_metrics(conn)->refused, 1);
+	/* What an atomic batch was rolled back for is noted; the rest of its lines says nothing. */
+	if (reject != REJECT_BATCH_ROLLED_BACK) {
+		refusal_ring_note(&conn->worker->recent_refusals, &refusal);
+	}
+}
+
+void reply_count_request(struct conn *conn, int status)
 {
 	struct metrics *metrics = &conn->worker->metrics;
-	metrics_count_request(metrics, conn->route, conn->status);
+	int64_t took_ms = clock_monotonic_ms() - conn->request_at_ms;
+	metrics_count_request(metrics, conn->route, status);
+	metric_observe(&metrics->request_milliseconds, took_ms > 0 ? (uint64_t)took_ms : 0);
+}
+
+void reply_send(struct conn *conn)
+{
+	reply_count_request(conn, conn->status);
 	if (conn->reject != REJECT_COUNT) {
-		metric_add(&metrics->refused[conn->reject], 1);
-		metric_add(&reply_partner_metrics(conn)->refused, 1);
+		reply_count_refusal(conn, conn->reject, conn->refusal_codes);
 	}
 	conn_answer_ready(conn);
 }

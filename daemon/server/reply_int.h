@@ -19,6 +19,10 @@
 void reply_discard(struct conn *conn);
 /* Puts the answer into out, where there is none. Nothing is sent yet. */
 MUST_CHECK bool reply_render(struct conn *conn, struct http_response *response, struct str body);
+/* Counts an answer that is whole, and how long it took. */
+void reply_count_request(struct conn *conn, int status);
+/* Counts it, and keeps it among the worker's latest. */
+void reply_count_refusal(struct conn *conn, enum reject reject, struct refusal_codes codes);
 /* Lets what is in out go. */
 void reply_send(struct conn *conn);
 /* Starts a problem in the worker's body; the caller adds members. */

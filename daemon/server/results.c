@@ -194,6 +194,7 @@ static void become_problem(struct result *result, enum result_kind kind, enum re
 	result->kind = kind;
 	result->reject = reject;
 	result->status = reject_info(reject)->status;
+	result->codes = (struct refusal_codes){{0}};
 	result->detail = NULL;
 	result->retry_after_s = 0;
 }
@@ -202,6 +203,7 @@ bool result_set_findings(struct results *results, struct result *result, enum re
 	const struct report_result *errors)
 {
 	become_problem(result, RESULT_PROBLEM_FINDINGS, reject);
+	result->codes = refusal_codes_of(errors);
 	buf_clear(&results->scratch);
 	return report_findings_pack(&results->scratch, errors->errors, errors->error_count) &&
 		keep_scratch(results, result);

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "refusal_ring_int.h"
 #include "report/receipt.h"
 #include "report/reject.h"
 #include "report/report_check.h"
@@ -35,8 +36,9 @@ struct result {
 	int status;
 	int retry_after_s; /* 0: none */
 	bool is_pending;
-	const char *detail; /* static, or NULL */
-	char *packed;       /* by kind */
+	struct refusal_codes codes; /* of a problem with findings */
+	const char *detail;         /* static, or NULL */
+	char *packed;               /* by kind */
 	uint32_t packed_len;
 };
 

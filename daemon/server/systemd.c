@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 void systemd_notify(const char *fmt, ...)
@@ -39,4 +40,10 @@ void systemd_notify(const char *fmt, ...)
 		(struct sockaddr *)(void *)&address, size);
 	(void)sent;
 	close(fd);
+}
+
+int64_t systemd_watchdog_ms(void)
+{
+	uint64_t interval_us = 0;
+	return sd_watchdog_enabled(0, &interval_us) > 0 ? (int64_t)(interval_us / 1000) : 0;
 }

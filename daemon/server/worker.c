@@ -31,12 +31,13 @@
 #define BODY_MAX_BYTES ((size_t)16 << 20)
 #define WARNINGS_MAX_BYTES ((size_t)1 << 20)
 
-enum mail_kind { MAIL_REGISTRY, MAIL_GENERATION, MAIL_DRAIN, MAIL_QUIT };
+enum mail_kind { MAIL_REGISTRY, MAIL_GENERATION, MAIL_PING, MAIL_DRAIN, MAIL_QUIT };
 
 struct worker_mail {
 	struct mail mail;
 	struct registry *registry;
 	struct generation *generation;
+	uint32_t number;
 };
 
 /* --- accepting --- */
@@ -170,6 +171,9 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 	sweep_ordered(worker, CONN_HELD, now_ms);
 	sweep_all(worker, CONN_ANSWER, now_ms);
 	sweep_ordered(worker, CONN_LINGER, now_ms);
+	if (worker->listener != NULL) {
+		metric_set(&worker->metrics.accept_failures, listener_failures(worker->listener));
+	}
 	end_if_drained(worker, now_ms);
 	if (worker->connection_count > 0 || worker->is_draining) {
 		arm_sweep(worker);
@@ -327,6 +331,9 @@ static void on_mail(evutil_socket_t fd, short what, void *ctx)
 		case MAIL_GENERATION:
 			take_generation(worker, message->generation);
 			break;
+		case MAIL_PING:
+			atomic_store(&worker->beat, message->number);
+			break;
 		case MAIL_DRAIN:
 			start_drain(worker);
 			break;
@@ -338,36 +345,45 @@ static void on_mail(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-static void send_mail(struct worker *worker, enum mail_kind kind, struct registry *registry,
-	struct generation *generation)
+static void send_mail(struct worker *worker, enum mail_kind kind, struct worker_mail content)
 {
-	struct worker_mail *message = calloc(1, sizeof(*message));
+	struct worker_mail *message = malloc(sizeof(*message));
 	/* A few bytes in the main thread; without them nothing can be told to a worker. */
 	ENSURE(message != NULL);
+	*message = content;
 	message->mail.kind = kind;
-	message->registry = registry != NULL ? registry_ref(registry) : NULL;
-	message->generation = generation != NULL ? generation_ref(generation) : NULL;
 	mailbox_send(&worker->mailbox, &message->mail);
 }
 
 void worker_send_registry(struct worker *worker, struct registry *registry)
 {
-	send_mail(worker, MAIL_REGISTRY, registry, NULL);
+	send_mail(worker, MAIL_REGISTRY, (struct worker_mail){.registry = registry_ref(registry)});
 }
 
 void worker_send_generation(struct worker *worker, struct generation *generation)
 {
-	send_mail(worker, MAIL_GENERATION, NULL, generation);
+	send_mail(worker, MAIL_GENERATION,
+		(struct worker_mail){.generation = generation_ref(generation)});
+}
+
+void worker_send_ping(struct worker *worker, uint32_t number)
+{
+	send_mail(worker, MAIL_PING, (struct worker_mail){.number = number});
+}
+
+uint32_t worker_beat(const struct worker *worker)
+{
+	return atomic_load(&worker->beat);
 }
 
 void worker_send_drain(struct worker *worker)
 {
-	send_mail(worker, MAIL_DRAIN, NULL, NULL);
+	send_mail(worker, MAIL_DRAIN, (struct worker_mail){0});
 }
 
 void worker_send_quit(struct worker *worker)
 {
-	send_mail(worker, MAIL_QUIT, NULL, NULL);
+	send_mail(worker, MAIL_QUIT, (struct worker_mail){0});
 }
 
 /* --- store --- */
@@ -583,4 +599,9 @@ void worker_stop(struct worker **worker_ptr)
 const struct metrics *worker_metrics(const struct worker *worker)
 {
 	return &worker->metrics;
+}
+
+const struct refusal_ring *worker_refusals(const struct worker *worker)
+{
+	return &worker->recent_refusals;
 }

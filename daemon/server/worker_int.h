@@ -13,6 +13,7 @@
 #include "conn_table_int.h"
 #include "log_limit_int.h"
 #include "net/listener.h"
+#include "refusal_ring_int.h"
 #include "server/worker.h"
 #include "store/store.h"
 
@@ -43,6 +44,7 @@ struct worker {
 	pthread_t thread;
 	bool has_thread;
 	_Atomic bool is_done;
+	_Atomic uint32_t beat;
 	struct shared *shared;
 	struct generation *generation;
 	struct registry *registry; /* NULL until it was read once */
@@ -77,6 +79,7 @@ struct worker {
 	struct log_limit handshake_logs[HANDSHAKE_FAILURE_COUNT];
 	bool is_draining;
 	int64_t drain_deadline_ms;
+	struct refusal_ring recent_refusals;
 	struct metrics metrics;
 };
 

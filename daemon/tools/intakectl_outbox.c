@@ -21,14 +21,15 @@ bool outbox_open(struct outbox *outbox, const char *folder, struct err *err)
 static bool holds(const char *path, const char *data, size_t len)
 {
 	FILE *file = fopen(path, "re");
-	bool is_equal = file != NULL;
+	bool is_equal = true;
+	if (file == NULL) {
+		return false;
+	}
 	for (size_t i = 0; i < len && is_equal; i++) {
 		is_equal = fgetc(file) == (unsigned char)data[i];
 	}
 	is_equal = is_equal && fgetc(file) == EOF;
-	if (file != NULL) {
-		fclose(file);
-	}
+	fclose(file);
 	return is_equal;
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One line an event on standard error: severity, event, then key=value. When standard error is the
- * journal, each line starts with the syslog priority in angle brackets (sd-daemon(3)). A line is
- * one write(2), so lines of several threads do not mix. Never report content, keys or secrets.
+ * One line an event, on standard error or in a sink: severity, event, then key=value. A line is one
+ * write(2), so lines of several threads do not mix. Never report content, keys or secrets.
  */
 #pragma once
 
@@ -10,6 +9,7 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_severity {
 	LOG_SEVERITY_DEBUG,
@@ -22,6 +22,13 @@ enum log_severity {
 /* Lines below this severity are dropped. From any thread, at any time; default info. */
 void log_set_threshold(enum log_severity threshold);
 bool log_severity_from_name(const char *name, enum log_severity *severity_out);
+
+/* False: the line could not be written there. From any thread. line has no line feed. */
+typedef bool log_sink_fn(int syslog_priority, const char *line);
+/* Where lines go instead of standard error. Before threads start. */
+void log_set_sink(log_sink_fn *sink);
+/* Lines that could be written nowhere, since the start. */
+uint64_t log_lost_lines(void);
 
 /* fmt gives the key=value part; peers' text in it goes through log_escape first. */
 void log_event(enum log_severity severity, const char *event, const char *fmt, ...)

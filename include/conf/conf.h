@@ -63,6 +63,10 @@ MUST_CHECK struct conf *conf_load(const char *path, conf_fault_fn *on_fault, voi
 MUST_CHECK struct conf *conf_load_in_part(const char *path, conf_fault_fn *on_fault, void *ctx);
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf **conf);
+#define CONF_FILES_MAX 8
+
+/* The files that are read with the configuration; unset ones are left out. Returns their number. */
+size_t conf_files(const struct conf *conf, const char *paths_out[CONF_FILES_MAX]);
 /*
  * Reports each of the daemon's files that this process cannot read, with the place that names it,
  * and returns whether there was none. Not a part of loading: who only asks for a connection string

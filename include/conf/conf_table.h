@@ -57,6 +57,7 @@ SETTING(quota, bytes_burst, NUMBER, 536870912, 0, 1000000000000, true, "bytes it
 SETTING(quota, refusal_delay_ms, NUMBER, 500, 0, 10000, true, "how long an answer 429 is held back, so that a flood of refused requests costs little")
 SETTING(admin, address, TEXT, "127.0.0.1:8444", 0, 0, false, "health, metrics and status; loopback or an absolute path of a unix socket, never the partners' port; empty turns it off")
 SETTING(control, path, PATH, "/run/intaked/control", 0, 0, false, "unix socket of intakectl; empty turns it off")
+SETTING(control, reload_on_change, SWITCH, false, 0, 1, true, "reloads by itself when the configuration or a file that it names has changed")
 SETTING(log, level, TEXT, "info", 0, 0, true, "debug, info, warn or error")
 SETTING(taxonomy, file, PATH, "taxonomy.json", 0, 0, true, "the taxonomy in force")
 SETTING(security_txt, file, PATH, "", 0, 0, true, "whom to tell of a weakness of this server, a file as in RFC 9116; empty: 404")

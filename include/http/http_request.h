@@ -13,8 +13,8 @@
  * a second is refused. Only the origin form is a target, so absolute-form, "OPTIONS *" and
  * CONNECT's authority are framing errors. Host may be empty, and on 1.0 absent. Spaces around a
  * value are dropped. A second Content-Type or Content-Encoding is refused, of several If-None-Match
- * lines the first counts. Expect is ignored on 1.0. The verdict is the same however the bytes
- * arrive.
+ * or Accept lines the first counts. Expect is ignored on 1.0. The verdict is the same however the
+ * bytes arrive.
  */
 #pragma once
 
@@ -82,6 +82,7 @@ struct http_request {
 	bool has_content_length;
 	bool expects_continue;
 	bool has_host;
+	struct http_span host; /* with its port */
 	uint64_t content_length;
 	bool has_content_type;
 	struct http_span content_type;
@@ -89,6 +90,8 @@ struct http_request {
 	struct http_span content_encoding;
 	bool has_if_none_match;
 	struct http_span if_none_match;
+	bool has_accept;
+	struct http_span accept;
 	/* At HTTP_BAD. */
 	enum http_fault fault;
 	const char *detail; /* static sentence: what was expected */

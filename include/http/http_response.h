@@ -16,6 +16,7 @@ struct http_response {
 	struct str location;      /* data NULL: none; likewise below */
 	struct str etag;
 	const char *allow;
+	struct str more;   /* whole header lines, each with its CRLF; data NULL: none */
 	int retry_after_s; /* 0: none */
 	bool closes;
 	bool says_keep_alive; /* HTTP/1.0 clients must be told that the connection stays */

@@ -23,6 +23,7 @@ struct listener;
 struct listener_socket {
 	int fd; /* -1: closed */
 	struct sockaddr_storage address;
+	bool is_passed; /* by another process, whose its file is */
 };
 
 /* The callee owns fd, which does not block, is closed on exec and sends without delay. */
@@ -34,7 +35,9 @@ typedef void listener_accept_fn(void *ctx, int fd, const struct sockaddr_storage
  */
 MUST_CHECK bool listener_socket_open(struct listener_socket *listening, const char *address,
 	int backlog, mode_t unix_mode, struct err *err);
-/* Removes the socket file of a unix address too. Harmless when closed. */
+/* Takes a socket that another process opened. On a fault fd stays the caller's. */
+MUST_CHECK bool listener_socket_adopt(struct listener_socket *listening, int fd, struct err *err);
+/* Removes the socket file of a unix address too, unless it was passed. Harmless when closed. */
 void listener_socket_close(struct listener_socket *listening);
 
 /* Accepts from fd, which stays the caller's, until paused. NULL when memory is short. */

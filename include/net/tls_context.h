@@ -22,6 +22,7 @@
 /* Unix seconds; 0 when there is none. */
 struct tls_expiry {
 	int64_t certificate_s; /* the server's own certificate */
+	int64_t partner_ca_s;  /* the first partner authority to expire */
 	int64_t crl_s;         /* the first CRL to run out */
 };
 

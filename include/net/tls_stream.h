@@ -33,6 +33,7 @@ struct tls_stream {
 	uint16_t key_updates;
 	bool is_broken; /* after a fatal error TLS may say no more, not even close_notify */
 	bool is_shutdown_sent;
+	bool is_unread; /* since the end of the handshake */
 };
 
 /*
@@ -52,9 +53,9 @@ MUST_CHECK enum stream_result tls_stream_read(
 MUST_CHECK enum stream_result tls_stream_write(
 	struct tls_stream *stream, const void *data, size_t len, size_t *n_out);
 /*
- * To be asked after DONE: bytes were taken from the socket that no call has returned, so it may
- * never become readable for them; read again before waiting. After WANT_READ just wait: what is
- * pending then is a piece of a record.
+ * To be asked after DONE: bytes may have been taken from the socket that no call has returned, so
+ * it may never become readable for them; read again before waiting. After WANT_READ just wait: what
+ * is pending then is a piece of a record.
  */
 bool tls_stream_has_pending(const struct tls_stream *stream);
 /* Says close_notify once, as far as the socket takes it now, and waits for nothing. */

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/metric.h"
 #include "net/handshake_failure.h"
+#include "net/tls_context.h"
 #include "report/reject.h"
 #include "report/report_check.h"
 #include "server/quota.h"
@@ -67,29 +68,40 @@ struct metrics {
 	metric_counter connections_accepted;
 	metric_counter connections[PHASE_COUNT]; /* gauges */
 	metric_counter connections_refused;      /* at a cap */
-	metric_counter answers_dropped;          /* the client was gone, or did not take it */
+	metric_counter accept_failures;
+	metric_counter answers_dropped; /* the client was gone, or did not take it */
 	metric_counter received_bytes;
 	metric_counter sent_bytes;
 	metric_counter input_bytes; /* gauge: of requests held */
+	struct metric_histogram request_milliseconds;
 	struct store_metrics store;
 	struct partner_metrics partners[METRICS_PARTNERS]; /* untouched pages cost no memory */
 };
 
 const char *metrics_route_path(enum route route);
+const char *metrics_phase_name(enum connection_phase phase);
 void metrics_count_request(struct metrics *metrics, enum route route, int status);
 /* partner_id 0: nobody that is known. */
 struct partner_metrics *metrics_partner(struct metrics *metrics, int32_t partner_id);
+/* Where among partners it is counted; 0 is shared by all that have no place of their own. */
+size_t metrics_partner_place(int32_t partner_id);
+/* The status of a place in requests. */
+int metrics_status(size_t place);
 
 /* Values that are not a worker's. */
 struct metrics_process {
+	int64_t is_ready;
 	int64_t started_at_s;
-	int64_t certificate_expires_at_s;
-	int64_t crl_expires_at_s; /* 0: no list */
-	int database_links;
-	int database_links_away;
-	uint64_t reloads;
-	uint64_t reload_failures;
-	bool last_reload_failed;
+	struct tls_expiry expiry;
+	int64_t database_links;
+	int64_t database_links_away;
+	int64_t queue_limit;
+	int64_t connection_limit;
+	int64_t silent_workers;
+	int64_t log_lines_lost;
+	int64_t reloads_taken;
+	int64_t reloads_refused;
+	int64_t was_last_reload_refused;
 	const struct registry *registry; /* NULL: not read yet */
 	const struct conf *conf;
 	struct quota_table *quotas;
@@ -101,6 +113,10 @@ uint64_t metrics_sum(const struct metrics *const *workers, size_t worker_count, 
 /* Connections open in any state. */
 uint64_t metrics_connections(const struct metrics *const *workers, size_t worker_count);
 
-/* OpenMetrics text over all workers, with the closing # EOF. */
-MUST_CHECK bool metrics_render(struct buf *out, const struct metrics *const *workers,
-	size_t worker_count, const struct metrics_process *process);
+/* OpenMetrics 1.0, or Prometheus' text format 0.0.4 for who does not know that. */
+enum metrics_format { METRICS_OPENMETRICS, METRICS_PROMETHEUS };
+
+/* Appends the page over all workers. */
+MUST_CHECK bool metrics_render(struct buf *out, enum metrics_format format,
+	const struct metrics *const *workers, size_t worker_count,
+	const struct metrics_process *process);

@@ -16,6 +16,7 @@
 struct database_state {
 	_Atomic int links_away;
 	_Atomic int64_t away_since_ms; /* of the outage that lasts */
+	_Atomic int64_t away_since_us; /* the same, wall clock */
 };
 
 struct shared {

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 
+struct refusal_ring;
 struct worker;
 
 /* The thread runs and accepts at once. NULL on a fault. */
@@ -28,8 +29,12 @@ void worker_send_generation(struct worker *worker, struct generation *generation
 void worker_send_drain(struct worker *worker);
 /* End at once. */
 void worker_send_quit(struct worker *worker);
+/* Has its loop note a number, to see that it turns: worker_beat is the one it noted last. */
+void worker_send_ping(struct worker *worker, uint32_t number);
+uint32_t worker_beat(const struct worker *worker);
 /* True when the thread has ended its loop. */
 bool worker_is_done(const struct worker *worker);
 /* Joins the thread and frees everything. */
 void worker_stop(struct worker **worker);
 const struct metrics *worker_metrics(const struct worker *worker);
+const struct refusal_ring *worker_refusals(const struct worker *worker);

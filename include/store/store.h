@@ -55,7 +55,8 @@ struct store_metrics {
 	metric_counter resends;
 	metric_counter halvings;
 	metric_counter reconnects;
-	metric_counter queued; /* gauge: reports waiting or in flight */
+	metric_counter committed_at_us; /* gauge: the last commit, wall clock; 0: none yet */
+	metric_counter queued;          /* gauge: reports waiting or in flight */
 	struct metric_histogram batch_reports;
 	struct metric_histogram commit_microseconds;
 };

@@ -5,6 +5,7 @@ ECDSA P-256 throughout. A Ca owns a folder; what it issues lies there until the 
 """
 
 import hashlib
+import secrets
 import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -63,11 +64,11 @@ class Credential:
 
 
 class Ca:
-    def __init__(self, folder, name="intaked test authority"):
+    def __init__(self, folder, name="intaked test authority", *, days=30):
         self.folder = Path(folder)
         (self.folder / "issued").mkdir(parents=True)
         (self.folder / "index.txt").touch()
-        (self.folder / "serial").write_text("1000\n")
+        (self.folder / "serial").write_text(f"4{secrets.token_hex(16)[1:]}\n")
         (self.folder / "crlnumber").write_text("01\n")
         self.config = self.folder / "ca.conf"
         self.config.write_text(CA_CONFIG.format(folder=self.folder))
@@ -76,7 +77,7 @@ class Ca:
         self._new_key(self.folder / "ca.key")
         openssl(
             "req", "-x509", "-new", "-config", self.config, "-key", self.folder / "ca.key",
-            "-days", 30, "-subj", f"/CN={name}", "-out", self.certificate,
+            "-days", days, "-subj", f"/CN={name}", "-out", self.certificate,
             "-addext", "basicConstraints=critical,CA:TRUE",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign",
             "-addext", "subjectKeyIdentifier=hash",

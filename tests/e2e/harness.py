@@ -63,6 +63,16 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def prepare_child(sockets):
+    """Between fork and exec: the sockets become descriptors 3 and up, as sd_listen_fds(3) has it."""
+    die_with_parent()
+    spare = [os.dup(passed.fileno()) for passed in sockets]
+    for number, fd in enumerate(spare, start=3):
+        os.dup2(fd, number)
+    if sockets:
+        os.closerange(3 + len(sockets), 4096)
+
+
 def children_of(pid):
     """All descendants, by the kernel's own list: a minimal system has no ps."""
     parents = {}
@@ -219,12 +229,16 @@ class NotifySocket:
         self.socket.setblocking(False)
         self.lines = []
 
-    def has(self, line):
+    def read(self):
+        """All lines so far."""
         while True:
             try:
                 self.lines += self.socket.recv(4096).decode().splitlines()
             except BlockingIOError:
-                return line in self.lines
+                return self.lines
+
+    def has(self, line):
+        return line in self.read()
 
     def close(self):
         self.socket.close()
@@ -272,6 +286,8 @@ class Intaked:
         self.sanitizer_reports = self.folder / "sanitizer"
         self.process = None
         self.notify = None
+        self.environment = {}  # beside what every process here gets
+        self.passed_sockets = {}  # name: listening socket, as by a service manager
         self.settings = {
             "listen.address": f"127.0.0.1:{self.port}",
             "listen.workers": 2,
@@ -296,15 +312,22 @@ class Intaked:
         self.notify = NotifySocket(self.folder / "notify")
         environment = dict(os.environ, NOTIFY_SOCKET=str(self.notify.path))
         environment.update(sanitizer_environment(self.sanitizer_reports))
+        environment.update(self.environment)
+        sockets = list(self.passed_sockets.values())
+        if sockets:
+            environment["LISTEN_FDS"] = str(len(sockets))
+            environment["LISTEN_FDNAMES"] = ":".join(self.passed_sockets)
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [BUILD / "intaked", "-c", self.conf],
+                # LISTEN_PID is the daemon's own: the shell's, which becomes the daemon.
+                ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$0" -c "$1"', BUILD / "intaked", self.conf],
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with_parent,
+                close_fds=not sockets,
+                preexec_fn=lambda: prepare_child(sockets),
             )
         if is_ready_expected:
             wait_until(self._is_ready, "READY=1 from the daemon", timeout=20)
@@ -378,6 +401,15 @@ class Intaked:
         assert not is_checked or done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done
 
+    def ask(self, command):
+        """A command of the control socket; its answer."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+            control.settimeout(20 * PATIENCE)
+            control.connect(str(self.settings["control.path"]))
+            control.sendall(command.encode() + b"\n")
+            with control.makefile() as answer:
+                return json.loads(answer.read())
+
     def add_partner(self, name, *organisations, is_live=True, may_relay=False):
         arguments = []
         for organisation in organisations or [ORGANISATION]:
@@ -395,16 +427,33 @@ class Intaked:
     def refusal_of(self, credential, **options):
         return refusal_of(self.port, self.authority.certificate, credential, **options)
 
-    def admin(self, path):
-        """Status and text of a page of the admin listener."""
+    def admin_answer(self, path, headers=None):
+        """Status, headers and text of a page of the admin listener."""
         url = f"http://127.0.0.1:{self.admin_port}{path}"
+        request = urllib.request.Request(url, headers=headers or {})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(url, timeout=10) as answer:
-                return answer.status, answer.read().decode()
+            with opener.open(request, timeout=10) as answer:
+                return answer.status, answer.headers, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read().decode()
+                return error.code, error.headers, error.read().decode()
+
+    def admin(self, path):
+        """Status and text of a page of the admin listener."""
+        status, _, text = self.admin_answer(path)
+        return status, text
+
+    def status(self):
+        """What /status.json says."""
+        status, text = self.admin("/status.json")
+        assert status == 200
+        return json.loads(text)
+
+    def history(self):
+        status, text = self.admin("/history.json")
+        assert status == 200
+        return json.loads(text)
 
     def metrics(self):
         """{name with labels: value} of everything that /metrics shows."""

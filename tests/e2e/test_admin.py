@@ -24,7 +24,20 @@ def test_healthz_and_readyz_are_200_with_a_database(daemon):
 
 
 def test_unknown_page_is_404(daemon):
-    assert daemon.admin("/v1/whoami")[0] == 404
+    """And names those that there are."""
+    status, text = daemon.admin("/v1/whoami")
+    assert status == 404
+    for path in text.removeprefix("here are ").split():
+        assert daemon.admin(path)[0] == 200, path
+
+
+def test_no_answer_lets_another_page_in(daemon):
+    for path in ("/healthz", "/status.json", "/history.json", "/metrics", "/nowhere"):
+        _, headers, _ = daemon.admin_answer(path)
+        policy = headers["Content-Security-Policy"]
+        assert policy == "default-src 'none'; frame-ancestors 'none'", path
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 def test_admin_listener_changes_nothing(daemon):
@@ -127,5 +140,6 @@ def test_admin_listener_may_be_a_unix_socket(world):
         with socket.socket(socket.AF_UNIX) as plain:
             plain.settimeout(10)
             plain.connect(str(path))
-            plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            # Any Host: whoever can open it is no browser, or a proxy that knows what it does.
+            plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: intake.example.org\r\n\r\n")
             assert plain.recv(1000).startswith(b"HTTP/1.1 200 ")

@@ -68,6 +68,22 @@ def test_atomic_batch_with_a_bad_line_stores_nothing(daemon, alpha):
     assert count_rows(daemon, *good) == 0
 
 
+@pytest.mark.parametrize("value", ["=", "=1", "=TRUE", "", "=yes"])
+def test_atomic_takes_no_other_word(daemon, alpha, value):
+    report = smallest_report()
+    answer, _ = post_lines(alpha, [encode(report)], "/v1/reports?atomic" + value)
+    assert (answer.status, answer.json["detail"]) == (404, "atomic is true or false")
+    assert count_rows(daemon, report) == 0
+
+
+def test_batch_that_says_that_it_is_not_atomic_is_none(daemon, alpha):
+    good = smallest_report()
+    answer, results = post_lines(
+        alpha, [encode(good), encode({})], "/v1/reports?atomic=false"
+    )
+    assert (answer.status, statuses(results)) == (200, [201, 422])
+
+
 def test_atomic_batch_with_a_conflict_stores_nothing(daemon, alpha):
     stored = smallest_report()
     assert alpha.post(stored).status == 201

@@ -313,6 +313,8 @@ class Asker:
     def not_found(self, method, path):
         if path == SECURITY_TXT:
             return self.send(whole(method, path), method, daemon=self.narrow)
+        if method == "POST" and path in (REPORTS, VALIDATE):
+            return self.post(path, smallest_report(), query="?atomic=1")
         return self.send(whole(method, path), method, credential=self.credentials["beta"])
 
     def report_invalid(self, method, path):

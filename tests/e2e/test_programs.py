@@ -117,6 +117,21 @@ def test_check_sees_a_database_without_the_schema(world):
     assert "schema" in done.stderr or "migrat" in done.stderr, done.stderr
 
 
+def test_check_without_the_database_sees_all_else(world):
+    daemon = world.daemon({"database.connection": "host=/nonexistent"}, database="none")
+    check = ["intaked", "-t", "--no-database", "-c", daemon.conf]
+    assert run_program("intaked", "-t", "-c", daemon.conf).returncode == 1
+    done = run_program(*check)
+    assert (done.returncode, "not checked" in done.stdout) == (0, True), done
+    daemon.configure({"tls.key": "/nonexistent.key"})
+    done = run_program(*check)
+    assert (done.returncode, "/nonexistent.key" in done.stderr) == (1, True), done
+
+
+def test_only_a_check_can_leave_out_the_database(stopped):
+    assert run_program("intaked", "--no-database", "-c", stopped.conf).returncode == 2
+
+
 def test_plain_psql_applies_the_migrations_too(world):
     world.postgres.query(ADMINISTRATOR, "CREATE DATABASE by_psql")
     for path in sorted((ROOT / "sql").glob("[0-9]*.sql")):

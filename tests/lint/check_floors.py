@@ -15,6 +15,7 @@ LIBRARIES = [
     (r"confuse", {"conf"}),
     (r"curl/", {"tools"}),
     (r"zlib|zconf", {"http"}),
+    (r"systemd/", {"server"}),
 ]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.M)
 

@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -46,7 +45,7 @@ static const char *capture_stop(void)
 static int reset(void **state)
 {
 	(void)state;
-	unsetenv("JOURNAL_STREAM");
+	log_set_sink(NULL);
 	log_set_threshold(LOG_SEVERITY_INFO);
 	return 0;
 }
@@ -111,43 +110,56 @@ static void test_a_long_line_is_cut_and_ended(void **state)
 	assert_string_equal(second_end + 1, "severity=info event=next v=1\n");
 }
 
-static void test_the_journal_gets_priorities(void **state)
+static char sink_line[256];
+static int sink_priority;
+static bool sink_works;
+
+static bool sink(int syslog_priority, const char *line)
 {
-	static const struct {
-		enum log_severity severity;
-		const char *expected;
-	} cases[] = {
-		{LOG_SEVERITY_DEBUG, "<7>severity=debug event=e a=1\n"},
-		{LOG_SEVERITY_INFO, "<6>severity=info event=e a=1\n"},
-		{LOG_SEVERITY_WARN, "<4>severity=warn event=e a=1\n"},
-		{LOG_SEVERITY_ERROR, "<3>severity=error event=e a=1\n"},
-		{LOG_SEVERITY_FATAL, "<2>severity=fatal event=e a=1\n"},
-	};
-	(void)state;
-	log_set_threshold(LOG_SEVERITY_DEBUG);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char stream[64];
-		struct stat st;
-		capture_start();
-		assert_int_equal(fstat(STDERR_FILENO, &st), 0);
-		snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
-			(uintmax_t)st.st_ino);
-		setenv("JOURNAL_STREAM", stream, 1);
-		log_event(cases[i].severity, "e", "a=1");
-		assert_string_equal(capture_stop(), cases[i].expected);
-	}
+	sink_priority = syslog_priority;
+	snprintf(sink_line, sizeof(sink_line), "%s", line);
+	return sink_works;
 }
 
-static void test_another_stream_is_not_the_journal(void **state)
+static void test_a_sink_gets_line_and_priority(void **state)
 {
-	static const char *const streams[] = {"1:1", "", "x", "1"};
+	static const int priorities[] = {7, 6, 4, 3, 2}; /* of syslog(3) */
 	(void)state;
-	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
-		setenv("JOURNAL_STREAM", streams[i], 1);
+	sink_works = true;
+	log_set_threshold(LOG_SEVERITY_DEBUG);
+	log_set_sink(sink);
+	for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++) {
 		capture_start();
-		log_info("e", "a=1");
-		assert_string_equal(capture_stop(), "severity=info event=e a=1\n");
+		log_event((enum log_severity)i, "e", "a=%zu", i);
+		assert_string_equal(capture_stop(), "");
+		assert_int_equal(sink_priority, priorities[i]);
 	}
+	assert_string_equal(sink_line, "severity=fatal event=e a=4");
+}
+
+static void test_what_a_sink_does_not_take_goes_to_standard_error(void **state)
+{
+	(void)state;
+	sink_works = false;
+	log_set_sink(sink);
+	capture_start();
+	log_info("e", "a=1");
+	assert_string_equal(capture_stop(), "severity=info event=e a=1\n");
+}
+
+static void test_lines_that_can_be_written_nowhere_are_counted(void **state)
+{
+	uint64_t before = log_lost_lines();
+	int fd = open("/dev/full", O_WRONLY);
+	(void)state;
+	assert_true(fd >= 0);
+	capture_start();
+	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	log_info("e", "a=1");
+	log_debug("e", "a=1");
+	capture_stop();
+	close(fd);
+	assert_int_equal(log_lost_lines(), before + 1);
 }
 
 static void test_severities_are_found_by_name(void **state)
@@ -206,8 +218,10 @@ int main(void)
 		cmocka_unit_test_setup(test_lines_below_the_threshold_are_dropped, reset),
 		cmocka_unit_test_setup(test_a_line_feed_in_a_value_forges_no_event, reset),
 		cmocka_unit_test_setup(test_a_long_line_is_cut_and_ended, reset),
-		cmocka_unit_test_setup(test_the_journal_gets_priorities, reset),
-		cmocka_unit_test_setup(test_another_stream_is_not_the_journal, reset),
+		cmocka_unit_test_setup(test_a_sink_gets_line_and_priority, reset),
+		cmocka_unit_test_setup(
+			test_what_a_sink_does_not_take_goes_to_standard_error, reset),
+		cmocka_unit_test_setup(test_lines_that_can_be_written_nowhere_are_counted, reset),
 		cmocka_unit_test_setup(test_severities_are_found_by_name, reset),
 		cmocka_unit_test_setup(test_escaped_text_is_quoted_printable_ascii, reset),
 		cmocka_unit_test_setup(test_escaped_text_is_cut_within_its_room, reset),

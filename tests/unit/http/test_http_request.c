@@ -52,6 +52,9 @@ static void assert_request_equal(const struct http_request *a, const struct http
 	assert_int_equal(a->has_content_length, b->has_content_length);
 	assert_int_equal(a->expects_continue, b->expects_continue);
 	assert_int_equal(a->has_host, b->has_host);
+	assert_span_equal(a->host, b->host);
+	assert_int_equal(a->has_accept, b->has_accept);
+	assert_span_equal(a->accept, b->accept);
 	assert_true(a->content_length == b->content_length);
 	assert_int_equal(a->has_content_type, b->has_content_type);
 	assert_span_equal(a->content_type, b->content_type);
@@ -133,6 +136,7 @@ static void test_a_whole_request_gives_all_its_fields(void **state)
 				   "Expect: 100-Continue\r\n"
 				   "Content-Encoding: gzip\r\n"
 				   "If-None-Match: \"a\", W/\"b\"\r\n"
+				   "Accept: a/b;q=0.5, */*\r\n"
 				   "X-Empty:\r\n"
 				   "X-Latin: \xe9\r\n"
 				   "\r\n"
@@ -157,7 +161,10 @@ static void test_a_whole_request_gives_all_its_fields(void **state)
 	assert_span_text(text, request.content_encoding, "gzip");
 	assert_true(request.has_if_none_match);
 	assert_span_text(text, request.if_none_match, "\"a\", W/\"b\"");
-	assert_int_equal(request.header_count, 8);
+	assert_span_text(text, request.host, "intake.example:8443");
+	assert_true(request.has_accept);
+	assert_span_text(text, request.accept, "a/b;q=0.5, */*");
+	assert_int_equal(request.header_count, 9);
 }
 
 static void test_the_smallest_requests_are_taken(void **state)
@@ -465,11 +472,13 @@ static void test_a_value_that_decides_comes_once(void **state)
 		BYTES(LINE HOST "Content-Type: a/b\r\ncontent-type: a/b\r\n"),
 		BYTES(LINE HOST "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n"),
 	};
-	static const char text[] = LINE HOST "If-None-Match: \"a\"\r\nIf-None-Match: *\r\n\r\n";
+	static const char text[] = LINE HOST "If-None-Match: \"a\"\r\nIf-None-Match: *\r\n"
+					     "Accept: a/b\r\nAccept: c/d\r\n\r\n";
 	(void)state;
 	ASSERT_ALL_BAD(bad, FRAMING);
 	struct http_request request = assert_done_text(text);
 	assert_span_text(text, request.if_none_match, "\"a\"");
+	assert_span_text(text, request.accept, "a/b");
 }
 
 static void test_the_connection_stays_unless_said_otherwise(void **state)

@@ -41,6 +41,9 @@ static void test_responses_are_rendered_to_the_byte(void **state)
 		{{.status = 200, .closes = true, .says_keep_alive = true}, "",
 			"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: "
 			"no-store\r\nConnection: close\r\n" SAFE},
+		{{.status = 421, .more = {"A: b\r\nC: d\r\n", 12}}, "",
+			"HTTP/1.1 421 Misdirected Request\r\nContent-Length: "
+			"0\r\nCache-Control: no-store\r\nA: b\r\nC: d\r\n" SAFE},
 		{{.status = 299}, "",
 			"HTTP/1.1 299 \r\nContent-Length: 0\r\nCache-Control: no-store\r\n" SAFE},
 	};

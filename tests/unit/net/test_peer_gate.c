@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,11 +78,13 @@ static void test_another_address_is_not_held_back(void **state)
 static void *enter_and_leave(void *arg)
 {
 	struct sockaddr_storage address = ipv4(0xc0000201);
-	unsigned *entered = arg;
-	for (int i = 0; i < 20000; i++) {
+	(void)arg;
+	for (int entered = 0; entered < 20000;) {
 		if (peer_gate_enter(&gate, &address, 2)) {
-			(*entered)++;
+			entered++;
 			peer_gate_leave(&gate, &address);
+		} else {
+			sched_yield();
 		}
 	}
 	return NULL;
@@ -92,14 +95,11 @@ static void test_threads_leave_it_as_they_found_it(void **state)
 	(void)state;
 	struct sockaddr_storage address = ipv4(0xc0000201);
 	pthread_t threads[3];
-	unsigned entered[3] = {0};
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(
-			pthread_create(&threads[i], NULL, enter_and_leave, &entered[i]), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, enter_and_leave, NULL), 0);
 	}
 	for (int i = 0; i < 3; i++) {
 		pthread_join(threads[i], NULL);
-		assert_true(entered[i] > 0);
 	}
 	assert_true(peer_gate_enter(&gate, &address, 1));
 	assert_false(peer_gate_enter(&gate, &address, 1));

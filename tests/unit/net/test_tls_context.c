@@ -230,7 +230,7 @@ static void test_a_crl_must_be_current_and_of_an_authority(void **state)
 	}
 }
 
-static void test_expiry_is_of_the_server_and_the_first_crl_to_run_out(void **state)
+static void test_expiry_is_of_the_server_and_the_first_authority_and_crl(void **state)
 {
 	(void)state;
 	struct err err;
@@ -241,7 +241,19 @@ static void test_expiry_is_of_the_server_and_the_first_crl_to_run_out(void **sta
 	struct tls_expiry expiry = tls_context_expiry(ctx);
 	assert_in_range(expiry.certificate_s, now_s + 30 * PKI_DAY - 60, now_s + 30 * PKI_DAY);
 	assert_int_equal(expiry.crl_s, 0);
+	assert_in_range(expiry.partner_ca_s, now_s + 30 * PKI_DAY - 60, now_s + 30 * PKI_DAY);
 	SSL_CTX_free(ctx);
+
+	struct pki_pair brief = pki_make(&(struct pki_spec){
+		.common_name = "brief root", .is_ca = true, .ends_s = 3 * PKI_DAY});
+	conf.tls_partner_ca = pki_write_certificates(&folder, "three.crt", root.certificate,
+		brief.certificate, other_root.certificate, NULL);
+	ctx = tls_context_new(&conf, &err);
+	assert_non_null(ctx);
+	expiry = tls_context_expiry(ctx);
+	assert_in_range(expiry.partner_ca_s, now_s + 3 * PKI_DAY - 60, now_s + 3 * PKI_DAY + 60);
+	SSL_CTX_free(ctx);
+	pki_free(&brief);
 
 	conf.tls_partner_ca = pki_write_certificates(
 		&folder, "two.crt", root.certificate, other_root.certificate, NULL);
@@ -266,7 +278,7 @@ int main(void)
 		cmocka_unit_test(test_a_server_certificate_out_of_date_or_purpose_is_refused),
 		cmocka_unit_test(test_authorities_must_be_authorities_with_their_root),
 		cmocka_unit_test(test_a_crl_must_be_current_and_of_an_authority),
-		cmocka_unit_test(test_expiry_is_of_the_server_and_the_first_crl_to_run_out),
+		cmocka_unit_test(test_expiry_is_of_the_server_and_the_first_authority_and_crl),
 	};
 	return cmocka_run_group_tests(tests, make_files, remove_files);
 }

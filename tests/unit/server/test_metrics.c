@@ -29,7 +29,7 @@ static int set_up(void **state)
 		assert_non_null(workers[i]);
 	}
 	process = (struct metrics_process){.started_at_s = 1700000000,
-		.certificate_expires_at_s = 1800000000,
+		.expiry = {.certificate_s = 1800000000},
 		.database_links = 3,
 		.taxonomy = STR("digital-solidarity-2024/1.0.0")};
 	buf_init(&page, (size_t)1 << 20);
@@ -49,7 +49,7 @@ static int tear_down(void **state)
 static const char *rendered(void)
 {
 	buf_clear(&page);
-	assert_true(metrics_render(&page, readable, 2, &process));
+	assert_true(metrics_render(&page, METRICS_OPENMETRICS, readable, 2, &process));
 	assert_true(buf_append(&page, "", 1));
 	return page.data;
 }
@@ -178,7 +178,7 @@ static void test_a_page_of_everything_counted_is_openmetrics(void **state)
 {
 	metric_counter *counters[] = {(metric_counter *)workers[0], (metric_counter *)workers[1]};
 	(void)state;
-	process.crl_expires_at_s = 1750000000;
+	process.expiry.crl_s = 1750000000;
 	for (size_t i = 0; i < offsetof(struct metrics, partners) / sizeof(metric_counter); i++) {
 		metric_set(&counters[i % 2][i], i + 1);
 	}
@@ -265,9 +265,34 @@ static void test_partners_past_the_last_place_share_the_first(void **state)
 static void test_expiry_of_lists_is_shown_only_where_there_is_one(void **state)
 {
 	(void)state;
-	assert_true(value_of(rendered(), "intaked_tls_crl_expiry_seconds") == -1);
-	process.crl_expires_at_s = 1750000000;
-	assert_true(value_of(rendered(), "intaked_tls_crl_expiry_seconds") == 1750000000);
+	assert_true(value_of(rendered(), "intaked_tls_crl_expiry_timestamp_seconds") == -1);
+	process.expiry.crl_s = 1750000000;
+	assert_true(value_of(rendered(), "intaked_tls_crl_expiry_timestamp_seconds") == 1750000000);
+}
+
+/* The format of who does not know OpenMetrics: suffixes belong to the family, there is no info. */
+static void test_the_older_format_names_families_as_their_samples(void **state)
+{
+	(void)state;
+	buf_clear(&page);
+	assert_true(metrics_render(&page, METRICS_PROMETHEUS, readable, 2, &process));
+	assert_true(buf_append(&page, "", 1));
+	assert_non_null(strstr(page.data, "# TYPE intaked_reports_stored_total counter\n"));
+	assert_non_null(strstr(page.data, "# HELP intaked_reports_stored_total "));
+	assert_non_null(strstr(page.data, "\nintaked_reports_stored_total 0\n"));
+	assert_non_null(strstr(page.data, "# TYPE intaked_build_info gauge\n"));
+	assert_null(strstr(page.data, "# EOF"));
+}
+
+static void test_answers_are_timed(void **state)
+{
+	(void)state;
+	metric_observe(&workers[0]->request_milliseconds, 0);
+	metric_observe(&workers[1]->request_milliseconds, 3);
+	const char *text = rendered();
+	assert_true(value_of(text, "intaked_request_duration_seconds_bucket{le=\"0.001\"}") == 1);
+	assert_true(value_of(text, "intaked_request_duration_seconds_bucket{le=\"0.004\"}") == 2);
+	assert_true(value_of(text, "intaked_request_duration_seconds_sum") == 0.003);
 }
 
 static void test_a_page_that_does_not_fit_is_refused(void **state)
@@ -276,10 +301,10 @@ static void test_a_page_that_does_not_fit_is_refused(void **state)
 	(void)state;
 	size_t len = strlen(rendered());
 	buf_init(&small, len - 1);
-	assert_false(metrics_render(&small, readable, 2, &process));
+	assert_false(metrics_render(&small, METRICS_OPENMETRICS, readable, 2, &process));
 	buf_fini(&small);
 	buf_init(&small, len);
-	assert_true(metrics_render(&small, readable, 2, &process));
+	assert_true(metrics_render(&small, METRICS_OPENMETRICS, readable, 2, &process));
 	buf_fini(&small);
 }
 
@@ -295,6 +320,8 @@ int main(void)
 		PAGE_TEST(test_histograms_show_seconds_and_end_with_all),
 		PAGE_TEST(test_partners_past_the_last_place_share_the_first),
 		PAGE_TEST(test_expiry_of_lists_is_shown_only_where_there_is_one),
+		PAGE_TEST(test_the_older_format_names_families_as_their_samples),
+		PAGE_TEST(test_answers_are_timed),
 		PAGE_TEST(test_a_page_that_does_not_fit_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service under systemd, as the package brings it and the README configures it."""
+
+import json
+import os
+import signal
+import time
+from contextlib import contextmanager
+from itertools import count
+
+import pytest
+from partner import readiness, send, send_script, stored, write_report
+
+from harness import PATIENCE, wait_until
+from threads import WALL, stopped_thread, thread_named
+
+CONFIGURATION = "/etc/intaked/intaked.conf"
+RESTART_LIMIT_S = 2.0
+
+
+@contextmanager
+def configured(machine, text):
+    """With more in the configuration, and without it again at the end."""
+    path = machine.path(CONFIGURATION)
+    before = path.read_text()
+    path.write_text(before + text)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+@contextmanager
+def dropped_in(machine, text):
+    """With a drop-in for the unit, restarted before and after."""
+    machine.drop_in(text)
+    machine.run("systemctl restart intaked")
+    try:
+        yield
+    finally:
+        machine.drop_in("")
+        machine.run("systemctl restart intaked")
+
+
+@contextmanager
+def database_away(machine):
+    machine.run("systemctl stop 'postgresql@*.service'")
+    try:
+        yield
+    finally:
+        machine.run("systemctl start postgresql")
+        wait_until(lambda: readiness(machine) == "200", "the database is back")
+
+
+# --- the sandbox
+
+
+def test_the_process_has_no_privileges(serving):
+    status = serving.output(f"cat /proc/{serving.property('MainPID')}/status")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
+    assert fields["Uid"].split()[0] == serving.output("id --user intaked")
+    for capabilities in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(fields[capabilities], 16) == 0, capabilities
+    assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
+
+
+@pytest.mark.parametrize("folder", ["/etc/intaked", "/srv", "/var/lib", "/usr/share"])
+def test_the_process_can_write_nowhere(serving, folder):
+    """Not even as root, in the view that it has of the file system."""
+    done = serving.run(
+        f"touch /proc/{serving.property('MainPID')}/root{folder}/x", is_checked=False
+    )
+    assert "Read-only file system" in done.stderr, done
+
+
+def test_the_user_of_the_process_can_write_no_program(serving):
+    found = serving.output(
+        "setpriv --reuid=intaked --regid=intaked --clear-groups"
+        " find /etc /usr /var/lib -xdev -not -type l -writable 2>/dev/null || true"
+    )
+    assert found == ""
+
+
+def test_the_process_can_run_no_other_program(serving):
+    done = serving.run(
+        f"nsenter --target {serving.property('MainPID')} --mount /usr/bin/true", is_checked=False
+    )
+    assert "Permission denied" in done.stderr, done
+
+
+def test_the_database_is_reached_over_its_socket_under_the_sandbox(serving):
+    assert send(serving, "SERVICE-1") == "201"
+    assert stored(serving, "SERVICE-1") == 1
+
+
+def test_only_listed_networks_get_through(serving):
+    """Two addresses of the machine itself; one is in a network of the sample, one in none."""
+    serving.run(
+        "ip address add 192.0.2.7/32 dev lo; ip address add 203.0.113.7/32 dev lo\n"
+        "install -D -m 0644 /usr/share/doc/intaked/examples/partner-networks.conf"
+        " -t /etc/systemd/system/intaked.service.d\n"
+        "systemctl daemon-reload\nsystemctl restart intaked"
+    )
+    try:
+        name = write_report(serving, "SERVICE-0")
+        listed, unlisted = (
+            serving.output(
+                send_script(name, options=f"--interface {address} --connect-timeout 3"),
+                is_checked=False,
+            )
+            for address in ("192.0.2.7", "203.0.113.7")
+        )
+        assert (listed, unlisted) == ("201", "000")
+    finally:
+        serving.run(
+            "rm /etc/systemd/system/intaked.service.d/partner-networks.conf\n"
+            "systemctl daemon-reload\nsystemctl restart intaked"
+        )
+
+
+# --- start
+
+
+def test_a_database_that_is_away_does_not_hold_the_start_back(serving):
+    with database_away(serving):
+        serving.run("systemctl restart intaked")
+        assert "away" in serving.property("StatusText")
+        assert readiness(serving) == "503"
+    assert send(serving, "SERVICE-2") == "201"
+
+
+def test_a_fault_ends_the_start_for_good_and_is_named(serving):
+    with configured(serving, "listen { colour = 1 }\n"):
+        done = serving.run("systemctl restart intaked", is_checked=False)
+        assert done.returncode != 0
+        assert serving.property("ActiveState") == "failed"
+        assert serving.property("Result") == "exit-code"
+        assert serving.journal("intaked.conf:", "colour")
+        # RestartSec is over by now if it were to be tried again.
+        assert serving.property("NRestarts") == "0"
+    serving.run("systemctl restart intaked")
+    assert readiness(serving) == "200"
+
+
+# --- reload
+
+
+def test_a_reload_keeps_the_process_and_changes_what_it_serves_by(serving):
+    pid = serving.property("MainPID")
+    # The report has over 2048 bytes.
+    with configured(serving, "limits { report_bytes = 2048 }\n"):
+        serving.run("systemctl reload intaked")
+        assert send(serving, "SERVICE-3") == "413"
+    serving.run("systemctl reload intaked")
+    assert send(serving, "SERVICE-3") == "201"
+    assert serving.property("MainPID") == pid
+
+
+def test_a_refused_reload_fails_says_why_and_changes_nothing(serving):
+    pid = serving.property("MainPID")
+    with configured(serving, "tls { partner_crl = 'none.crl' }\n"):
+        assert serving.run("systemctl reload intaked", is_checked=False).returncode != 0
+        assert "none.crl" in serving.property("StatusText")
+        assert serving.property("ActiveState") == "active"
+        assert send(serving, "SERVICE-4") == "201"
+    serving.run("systemctl reload intaked")
+    assert "refused" not in serving.property("StatusText")
+    assert serving.property("MainPID") == pid
+
+
+# --- ends and new beginnings
+
+
+def time_until_ready(machine, pid_before):
+    began = time.monotonic()
+    wait_until(
+        lambda: machine.property("MainPID") not in ("0", pid_before)
+        and machine.property("SubState") == "running"
+        and readiness(machine) == "200",
+        "another one is ready",
+    )
+    return time.monotonic() - began
+
+
+def test_a_killed_daemon_is_back_in_two_seconds_however_often(serving):
+    # More often than systemd would allow by itself.
+    for _ in range(7):
+        pid = serving.property("MainPID")
+        os.kill(serving.process_id(), signal.SIGKILL)
+        assert time_until_ready(serving, pid) < RESTART_LIMIT_S * PATIENCE
+    assert send(serving, "SERVICE-5") == "201"
+
+
+def is_gone(tid):
+    """A thread that is watched stays until that was seen."""
+    try:
+        return os.waitpid(tid, WALL | os.WNOHANG)[0] == tid
+    except ChildProcessError:
+        return True
+
+
+def test_a_worker_that_hangs_is_ended_by_the_watchdog(serving):
+    with dropped_in(serving, "[Service]\nWatchdogSec=2\n"):
+        pid = serving.property("MainPID")
+        tid = thread_named(serving.process_id(), "worker-0")
+        with stopped_thread(tid):
+            wait_until(lambda: is_gone(tid), "the process was ended")
+        time_until_ready(serving, pid)
+        assert serving.journal("Watchdog timeout")
+        assert send(serving, "SERVICE-6") == "201"
+
+
+def test_the_journal_has_fields(serving):
+    send(serving, "SERVICE-7")
+    lines = serving.output("journalctl -u intaked --output json --no-pager").splitlines()
+    entries = [json.loads(line) for line in lines]
+    events = {entry.get("INTAKED_EVENT") for entry in entries}
+    assert {"ready", "stopping"} <= events, events
+    refused = next(entry for entry in entries if entry.get("INTAKED_EVENT") == "reload-refused")
+    assert refused["PRIORITY"] == "3"
+
+
+# --- sockets that systemd holds
+
+
+def test_nobody_is_refused_while_a_passed_socket_outlives_the_daemon(serving):
+    serving.run(
+        "systemctl stop intaked\nsystemctl start intaked.socket\nsystemctl start intaked"
+    )
+    try:
+        assert send(serving, "SERVICE-8") == "201"
+        serving.run("systemctl stop intaked")
+        # The connection waits, and starts the daemon.
+        assert send(serving, "SERVICE-9") == "201"
+        assert serving.property("ActiveState") == "active"
+    finally:
+        serving.run(
+            "systemctl stop intaked.socket intaked\nsystemctl start intaked", is_checked=False
+        )
+
+
+# --- shortage
+
+
+@contextmanager
+def connections_to(machine, number):
+    """Held open from the machine's network, by a process of ours that waits for its end."""
+    holder = (
+        "import socket, sys\n"
+        f"held = [socket.create_connection(('127.0.0.1', 8443)) for _ in range({number})]\n"
+        "print(len(held), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    process = machine.start_in_its_network("/usr/bin/python3", "-c", holder)
+    try:
+        assert process.stdout.readline() == f"{number}\n"
+        yield
+    finally:
+        process.communicate(timeout=30)
+
+
+def metric(machine, name):
+    lines = machine.output("curl --silent http://127.0.0.1:8444/metrics").splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+
+
+def test_without_descriptors_the_rest_is_served_and_it_is_seen(serving):
+    with dropped_in(serving, "[Service]\nLimitNOFILE=64\n"):
+        pid = serving.property("MainPID")
+        with connections_to(serving, 100):
+            wait_until(lambda: serving.journal("accept-failing"), "it says so")
+        wait_until(lambda: send(serving, "SERVICE-10") in ("200", "201"), "others are served")
+        wait_until(lambda: metric(serving, "intaked_accept_failures_total") > 0, "it is counted")
+        assert serving.property("MainPID") == pid
+
+
+def test_a_full_disk_under_the_log_stops_nothing(serving):
+    serving.run("mkdir /var/log/intaked; mount -t tmpfs -o size=4k,mode=0755 tmpfs /var/log/intaked")
+    serving.run("head -c 4096 /dev/zero >/var/log/intaked/log")
+    log = "[Service]\nStandardOutput=append:/var/log/intaked/log\nStandardError=inherit\n"
+    try:
+        with dropped_in(serving, log):
+            assert send(serving, "SERVICE-11") == "201"
+            assert metric(serving, "intaked_log_lines_lost_total") > 0
+    finally:
+        serving.run("umount /var/log/intaked")
+
+
+@contextmanager
+def database_on_a_small_disk(machine, free_kib):
+    """Moves the cluster onto a disk with so much left."""
+    data = machine.output("echo /var/lib/postgresql/*/main")
+    machine.run(
+        "systemctl stop 'postgresql@*.service'\n"
+        f"used=$(du --summarize --block-size=1024 {data} | cut --fields=1)\n"
+        "mkdir -p /mnt/small\n"
+        f"mount -t tmpfs -o size=$((used + {free_kib}))k tmpfs /mnt/small\n"
+        f"cp --archive {data} /mnt/small/main\n"
+        f"mount --bind /mnt/small/main {data}\n"
+        "systemctl start postgresql"
+    )
+    try:
+        yield
+    finally:
+        machine.run(
+            f"systemctl stop 'postgresql@*.service'\numount {data}\numount /mnt/small\n"
+            "systemctl start postgresql"
+        )
+
+
+def test_a_full_disk_under_the_database_is_survived_and_seen(serving):
+    pid = serving.property("MainPID")
+    with database_on_a_small_disk(serving, free_kib=4096):
+        wait_until(lambda: send(serving, "SERVICE-12") in ("200", "201"), "the database is back")
+        serving.run("dd if=/dev/zero of=/mnt/small/filler bs=4k status=none", is_checked=False)
+        # The database has room in what it has allocated, for a while.
+        numbers = count()
+        wait_until(
+            lambda: send(serving, f"FULL-{next(numbers)}") == "503"
+            and readiness(serving) == "503"
+            and serving.journal("No space left on device"),
+            "reports are refused",
+            60,
+        )
+        serving.run("rm /mnt/small/filler")
+        wait_until(lambda: send(serving, "SERVICE-13") in ("200", "201"), "there is room", 60)
+        wait_until(lambda: readiness(serving) == "200", "every worker has its link again", 60)
+    wait_until(lambda: readiness(serving) == "200", "the old disk is back")
+    assert serving.property("MainPID") == pid
