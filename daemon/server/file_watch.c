@@ -106,10 +106,11 @@ static void on_events(evutil_socket_t fd, short what, void *ctx)
 static bool watch_folder(struct file_watch *watch, const char *path, struct err *err)
 {
 	char copy[PATH_MAX];
-	if (strlen(path) >= sizeof(copy)) {
+	size_t size = strlen(path) + 1;
+	if (size > sizeof(copy)) {
 		return err_set(err, "%s: the name is too long", path);
 	}
-	strcpy(copy, path);
+	memcpy(copy, path, size);
 	const char *folder = dirname(copy);
 	if (inotify_add_watch(watch->fd, folder, FOLDER_EVENTS) < 0 && errno != ENOENT) {
 		return err_set(err, "%s cannot be watched: %s", folder, strerror(errno));
