@@ -139,9 +139,10 @@ static void print_rate(const struct view *view, FILE *out)
 	print_real(out, &separator, json_object_get(rate, "commit_p50_ms"), "commit p50 ", "ms");
 	print_real(out, &separator, json_object_get(rate, "commit_p99_ms"), "p99 ", "ms");
 	if (separator[0] == '\0') {
-		fputs("nothing", out);
+		fputs(json_integer_value(window) > 0 ? "nothing" : "not known yet", out);
 	}
-	if (json_is_integer(window)) {
+	/* A daemon that has just begun has no window yet. */
+	if (json_integer_value(window) > 0) {
 		fprintf(out, " in the last %" JSON_INTEGER_FORMAT " s", json_integer_value(window));
 	}
 	fputc('\n', out);

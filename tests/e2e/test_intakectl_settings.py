@@ -106,8 +106,10 @@ def test_faults_of_files_are_the_daemons_to_name(running, tmp_path):
     running.configure({"taxonomy.file": tmp_path / "none.json"})
     done = running.control("reload", is_checked=False)
     assert done.returncode == 1
-    assert "the reload was refused" in done.stderr
+    first, last = done.stderr.splitlines()[0], done.stderr.splitlines()[-1]
+    assert str(tmp_path / "none.json") in first and "the reload was refused" in last
     assert running.log_lines("none.json")
+    assert "none.json" in running.control("status").stdout
 
 
 def test_every_fault_that_the_daemon_names_is_printed(site):
@@ -134,6 +136,13 @@ def test_settings_that_need_a_restart_are_named(site):
         "listen.address was changed, which takes a restart",
         "admin.address was changed, which takes a restart",
     ]
+
+
+def test_a_running_daemon_names_what_needs_a_restart(running):
+    running.configure({"listen.backlog": 77})
+    expected = "listen.backlog was changed, which takes a restart"
+    assert running.control("reload").stdout.splitlines() == ["reloaded", expected]
+    assert f"! {expected}" in running.control("status").stdout
 
 
 def test_a_daemon_that_knows_no_reload_says_so(site):

@@ -108,6 +108,8 @@ static void test_what_is_missing_is_left_out(void **state)
 		"connections   4\n");
 	assert_view("{'rate':{'window_s':60,'reports_per_s':null,'commit_p99_ms':null}}",
 		"rate          nothing in the last 60 s\n");
+	assert_view(
+		"{'rate':{'window_s':0,'reports_per_s':null}}", "rate          not known yet\n");
 	assert_view("{'rate':{'commit_p50_ms':1.94}}", "rate          commit p50 1.9 ms\n");
 }
 
