@@ -1,0 +1,238 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The analysts' views. They run with the rights of intake_view, to which the policies of the record
+-- apply for the clearance of whoever asks.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SET LOCAL ROLE intake_owner;
+
+CREATE OR REPLACE FUNCTION intake.document(payload bytea) RETURNS jsonb
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT convert_from(payload, 'UTF8')::jsonb
+$$;
+COMMENT ON FUNCTION intake.document IS 'The report that the bytes spell.';
+CREATE OR REPLACE FUNCTION intake.tlp_number(label text) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT (array_position('{TLP:CLEAR,TLP:GREEN,TLP:AMBER,TLP:AMBER+STRICT,TLP:RED}'::text[], label)
+		- 1)::smallint
+$$;
+COMMENT ON FUNCTION intake.tlp_number IS 'The stored number of a label.';
+GRANT EXECUTE ON FUNCTION intake.document, intake.tlp_number TO intake_view, intake_analyst;
+
+SET LOCAL ROLE intake_view;
+-- Not a security_barrier: see 0011_clearance.sql.
+CREATE OR REPLACE VIEW analysis.report WITH (security_barrier = false) AS
+SELECT r.id, p.name AS partner, r.reporter_org, r.report_id, r.revision,
+	split_part(r.taxonomy, '/', 2) AS taxonomy_version,
+	r.received_at, r.detected_at, r.started_at, r.reported_at, r.contained_at, r.ended_at,
+	r.recovered_at,
+	r.category, c.title AS category_title, coalesce(r.additional_categories, '{}') AS additional_categories,
+	r.primary_area, r.action_areas, coalesce(r.rsit, '{}') AS rsit,
+	intake.tlp_label(r.tlp) AS tlp, r.pap,
+	r.severity::int AS severity, r.score::int AS score, r.confidence::int AS confidence,
+	coalesce(r.status, 'new') AS status, coalesce(r.determination, 'suspected') AS determination,
+	r.is_critical AS critical,
+	r.title,
+	CASE WHEN r.tlp_strictest <= (SELECT intake.cleared_tlp())
+		THEN intake.document(r.payload) ->> 'narrative' END AS narrative,
+	coalesce(r.language, 'en') AS language,
+	coalesce(r.countries, '{}') AS countries, coalesce(r.sectors, '{}') AS sectors,
+	r.people_affected, r.loss_amount, r.loss_currency, r.actor_kind, r.actor_name,
+	coalesce(r.malware, '{}') AS malware,
+	r.assistance_requested, r.law_enforcement_notified, r.sharing_law_enforcement,
+	coalesce(r.sharing_audience, '{}') AS sharing_audience, r.embargo_until,
+	CASE WHEN r.tlp_strictest <= (SELECT intake.cleared_tlp())
+		THEN intake.document(r.payload) END AS payload
+FROM intake.report AS r
+	JOIN intake.partner AS p ON p.id = r.partner_id
+	JOIN intake.category AS c ON c.code = r.category
+WHERE NOT r.is_test AND NOT r.is_exercise
+	AND NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = r.id)
+	AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = r.id);
+COMMENT ON VIEW analysis.report IS
+	'The newest revision of every report that is not retracted, without tests and exercises, up to the reader''s clearance.';
+
+CREATE OR REPLACE VIEW analysis.report_history WITH (security_barrier) AS
+SELECT r.id, p.name AS partner, r.reporter_org, r.report_id, r.revision,
+	split_part(r.taxonomy, '/', 2) AS taxonomy_version,
+	r.received_at, r.detected_at, r.started_at, r.reported_at, r.contained_at, r.ended_at,
+	r.recovered_at,
+	r.category, c.title AS category_title, coalesce(r.additional_categories, '{}') AS additional_categories,
+	r.primary_area, r.action_areas, coalesce(r.rsit, '{}') AS rsit,
+	intake.tlp_label(r.tlp) AS tlp, r.pap,
+	r.severity::int AS severity, r.score::int AS score, r.confidence::int AS confidence,
+	coalesce(r.status, 'new') AS status, coalesce(r.determination, 'suspected') AS determination,
+	r.is_critical AS critical,
+	r.title,
+	CASE WHEN r.tlp_strictest <= (SELECT intake.cleared_tlp())
+		THEN intake.document(r.payload) ->> 'narrative' END AS narrative,
+	coalesce(r.language, 'en') AS language,
+	coalesce(r.countries, '{}') AS countries, coalesce(r.sectors, '{}') AS sectors,
+	r.people_affected, r.loss_amount, r.loss_currency, r.actor_kind, r.actor_name,
+	coalesce(r.malware, '{}') AS malware,
+	r.assistance_requested, r.law_enforcement_notified, r.sharing_law_enforcement,
+	coalesce(r.sharing_audience, '{}') AS sharing_audience, r.embargo_until,
+	CASE WHEN r.tlp_strictest <= (SELECT intake.cleared_tlp())
+		THEN intake.document(r.payload) END AS payload,
+	s.id IS NULL AND t.report IS NULL AS is_current,
+	t.report IS NOT NULL AS is_retracted,
+	r.is_test, r.is_exercise,
+	t.reason AS retraction_reason
+FROM intake.report AS r
+	JOIN intake.partner AS p ON p.id = r.partner_id
+	JOIN intake.category AS c ON c.code = r.category
+	LEFT JOIN intake.superseded_key AS s ON s.id = r.id
+	LEFT JOIN intake.retraction AS t ON t.report = r.id;
+COMMENT ON VIEW analysis.report_history IS
+	'Every revision, retracted ones, tests and exercises included, up to the reader''s clearance.';
+
+-- Either half has an index on the value, which only a query that names the half may use.
+CREATE OR REPLACE VIEW analysis.indicator WITH (security_barrier) AS
+SELECT i.report, r.received_at, i.type, i.value, i.address, i.role,
+	intake.tlp_label(i.tlp) AS tlp, i.first_seen, i.last_seen, i.confidence::int AS confidence
+FROM (SELECT * FROM intake.indicator WHERE octet_length(value) <= 512
+		UNION ALL SELECT * FROM intake.indicator WHERE octet_length(value) > 512) AS i
+	JOIN intake.report AS r ON r.id = i.report
+WHERE NOT r.is_test AND NOT r.is_exercise
+	AND NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = r.id)
+	AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = r.id);
+COMMENT ON VIEW analysis.indicator IS
+	'Indicators of the reports in analysis.report, each under its own label.';
+
+-- The parts below are read from the payload, and are hidden with it.
+CREATE OR REPLACE VIEW analysis.victim WITH (security_barrier) AS
+SELECT r.id AS report, v.value ->> 'kind' AS kind,
+	CASE WHEN v.value -> 'protected' IS DISTINCT FROM 'true' OR (SELECT intake.cleared_tlp()) >= 3
+		THEN v.value ->> 'name' END AS name,
+	v.value ->> 'sector' AS sector, v.value ->> 'country' AS country,
+	(v.value ->> 'count')::bigint AS count,
+	coalesce((v.value ->> 'protected')::boolean, false) AS protected,
+	v.value ->> 'notified' AS notified
+FROM analysis.report AS r CROSS JOIN LATERAL jsonb_array_elements(r.payload -> 'victims') AS v;
+COMMENT ON VIEW analysis.victim IS 'Victims of the reports in analysis.report, as far as the payload is shown.';
+COMMENT ON COLUMN analysis.victim.report IS 'Which report named it.';
+COMMENT ON COLUMN analysis.victim.kind IS 'organisation, individual, group and so on.';
+COMMENT ON COLUMN analysis.victim.name IS 'A protected victim''s from TLP:AMBER+STRICT up only.';
+COMMENT ON COLUMN analysis.victim.sector IS 'As reported.';
+COMMENT ON COLUMN analysis.victim.country IS 'ISO 3166-1 alpha-2.';
+COMMENT ON COLUMN analysis.victim.count IS 'How many of the kind.';
+COMMENT ON COLUMN analysis.victim.protected IS 'Its name is not for everybody.';
+COMMENT ON COLUMN analysis.victim.notified IS 'Whether the victim was told.';
+
+CREATE OR REPLACE VIEW analysis.technique WITH (security_barrier) AS
+SELECT r.id AS report, t.value AS technique
+FROM analysis.report AS r
+	CROSS JOIN LATERAL jsonb_array_elements_text(r.payload -> 'techniques') AS t;
+COMMENT ON VIEW analysis.technique IS 'ATT&CK techniques of the reports in analysis.report, as far as the payload is shown.';
+COMMENT ON COLUMN analysis.technique.report IS 'Which report named it.';
+COMMENT ON COLUMN analysis.technique.technique IS 'As MITRE numbers it: T1566.001.';
+
+CREATE OR REPLACE VIEW analysis.vulnerability WITH (security_barrier) AS
+SELECT r.id AS report, t.value AS vulnerability
+FROM analysis.report AS r
+	CROSS JOIN LATERAL jsonb_array_elements_text(r.payload -> 'vulnerabilities') AS t;
+COMMENT ON VIEW analysis.vulnerability IS 'Vulnerabilities of the reports in analysis.report, as far as the payload is shown.';
+COMMENT ON COLUMN analysis.vulnerability.report IS 'Which report named it.';
+COMMENT ON COLUMN analysis.vulnerability.vulnerability IS 'CVE or another number, as reported.';
+
+CREATE OR REPLACE VIEW analysis.reference WITH (security_barrier) AS
+SELECT r.id AS report, t.value ->> 'kind' AS kind, t.value ->> 'value' AS value,
+	t.value ->> 'org' AS org
+FROM analysis.report AS r
+	CROSS JOIN LATERAL jsonb_array_elements(r.payload -> 'references') AS t;
+COMMENT ON VIEW analysis.reference IS 'References of the reports in analysis.report, as far as the payload is shown.';
+COMMENT ON COLUMN analysis.reference.report IS 'Which report named it.';
+COMMENT ON COLUMN analysis.reference.kind IS 'url, case number and so on.';
+COMMENT ON COLUMN analysis.reference.value IS 'As reported.';
+COMMENT ON COLUMN analysis.reference.org IS 'Whose reference it is.';
+
+CREATE OR REPLACE VIEW analysis.related_report WITH (security_barrier) AS
+SELECT r.id AS report, t.value ->> 'org' AS org, t.value ->> 'report_id' AS report_id,
+	t.value ->> 'relation' AS relation
+FROM analysis.report AS r
+	CROSS JOIN LATERAL jsonb_array_elements(r.payload -> 'related_reports') AS t;
+COMMENT ON VIEW analysis.related_report IS 'Other reports that a report itself names, as far as the payload is shown.';
+COMMENT ON COLUMN analysis.related_report.report IS 'Which report names the other.';
+COMMENT ON COLUMN analysis.related_report.org IS 'The other''s reporter.';
+COMMENT ON COLUMN analysis.related_report.report_id IS 'The other''s own id.';
+COMMENT ON COLUMN analysis.related_report.relation IS 'As reported.';
+
+-- Attachments have labels of their own, and are shown by them although the payload is hidden.
+CREATE OR REPLACE VIEW analysis.attachment WITH (security_barrier) AS
+SELECT r.id AS report, a.value ->> 'name' AS name, a.value ->> 'media_type' AS media_type,
+	(a.value ->> 'size')::bigint AS size_bytes, a.value ->> 'sha256' AS sha256,
+	a.value ->> 'description' AS description,
+	intake.tlp_label(coalesce(intake.tlp_number(a.value ->> 'tlp'), r.tlp)) AS tlp
+FROM intake.report AS r
+	CROSS JOIN LATERAL jsonb_array_elements(intake.document(r.payload) -> 'attachments') AS a
+WHERE NOT r.is_test AND NOT r.is_exercise
+	AND coalesce(intake.tlp_number(a.value ->> 'tlp'), r.tlp) <= (SELECT intake.cleared_tlp())
+	AND NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = r.id)
+	AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = r.id);
+COMMENT ON VIEW analysis.attachment IS 'Attachments that reports in analysis.report describe, each under its own label.';
+COMMENT ON COLUMN analysis.attachment.report IS 'Which report describes it.';
+COMMENT ON COLUMN analysis.attachment.name IS 'Of the file.';
+COMMENT ON COLUMN analysis.attachment.media_type IS 'As reported.';
+COMMENT ON COLUMN analysis.attachment.size_bytes IS 'As reported.';
+COMMENT ON COLUMN analysis.attachment.sha256 IS 'Lower-case hex.';
+COMMENT ON COLUMN analysis.attachment.description IS 'As reported.';
+COMMENT ON COLUMN analysis.attachment.tlp IS 'Its own label, or the report''s.';
+
+CREATE OR REPLACE VIEW analysis.refusal WITH (security_barrier) AS
+SELECT f.refused_at, p.name AS partner, f.path, f.status::int AS status, f.problem, f.codes,
+	f.pointers, encode(f.sha256, 'hex') AS sha256, f.size_bytes, f.unrecorded
+FROM intake.refusal AS f JOIN intake.partner AS p ON p.id = f.partner_id;
+COMMENT ON VIEW analysis.refusal IS
+	'Refused submissions of enrolled partners, without content; for readers who are not confined to some partners.';
+
+DO $$
+DECLARE
+	col record;
+BEGIN
+	-- A view's column says what the column of the record says, where the names agree.
+	FOR col IN
+		SELECT v.relname AS view, a.attname AS name, col_description(t.oid, ta.attnum) AS text
+		FROM pg_class AS v
+			JOIN pg_attribute AS a ON a.attrelid = v.oid AND a.attnum > 0
+			JOIN pg_class AS t ON t.relnamespace = 'intake'::regnamespace AND t.relkind = 'r'
+				AND t.relname = CASE v.relname WHEN 'report_history' THEN 'report' ELSE v.relname END
+			JOIN pg_attribute AS ta ON ta.attrelid = t.oid AND ta.attname IN (a.attname, 'is_' || a.attname)
+		WHERE v.relkind = 'v' AND v.relnamespace = 'analysis'::regnamespace
+			AND v.relname IN ('report', 'report_history', 'refusal')
+			AND col_description(t.oid, ta.attnum) IS NOT NULL
+	LOOP
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.%I IS %L', col.view, col.name, col.text);
+	END LOOP;
+	FOR col IN SELECT unnest('{report,report_history}'::text[]) AS view LOOP
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.partner IS %L', col.view, 'Who sent it.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.taxonomy_version IS %L', col.view,
+			'Version in force when it was judged.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.category_title IS %L', col.view,
+			'The category for people.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.tlp IS %L', col.view,
+			'The report''s own label.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.status IS %L', col.view,
+			'new where the report says nothing.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.determination IS %L', col.view,
+			'suspected where the report says nothing.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.language IS %L', col.view,
+			'BCP 47 tag of the narrative; en where the report says nothing.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.assistance_requested IS %L', col.view,
+			'NULL where the report says nothing of assistance.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.narrative IS %L', col.view,
+			'What happened; NULL above the reader''s clearance, like the payload.');
+		EXECUTE format('COMMENT ON COLUMN analysis.%I.payload IS %L', col.view,
+			'The report as JSON; NULL where its strictest label is above the reader''s clearance.');
+	END LOOP;
+END
+$$;
+COMMENT ON COLUMN analysis.report_history.is_current IS 'It is the newest revision and not retracted.';
+COMMENT ON COLUMN analysis.report_history.is_retracted IS 'This revision was taken back.';
+COMMENT ON COLUMN analysis.report_history.retraction_reason IS 'As its partner gave it.';
+COMMENT ON COLUMN analysis.refusal.partner IS 'Whose submission.';
+COMMENT ON COLUMN analysis.refusal.sha256 IS 'Digest of the body in hex, when there was one.';
+
+GRANT SELECT ON ALL TABLES IN SCHEMA analysis TO intake_analyst;
+
+SET LOCAL ROLE intake_owner;
+INSERT INTO intake.migration (version, name) VALUES (12, '0012_views') ON CONFLICT DO NOTHING;
+COMMIT;

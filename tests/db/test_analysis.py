@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The analysts' views and functions: exact at every moment, whether housekeeping has been or not."""
+
+import json
+import random
+import threading
+import uuid
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from harness import ADMINISTRATOR
+from test_leak import STORE
+
+RED = "INSERT INTO intake.clearance VALUES ('postgres', 4) ON CONFLICT DO NOTHING"
+
+
+@pytest.fixture
+def database(world):
+    return world.new_database()
+
+
+@pytest.fixture
+def admin(world, database):
+    """Cleared to RED, and able to store and to keep house."""
+    connection = psycopg2.connect(world.postgres.connection_string(ADMINISTRATOR, database))
+    connection.autocommit = True
+    with closing(connection):
+        made = Admin(connection)
+        made.run("SELECT intake.partner_add('alpha', '', '{cert.example.org}', false, true)")
+        made.run("SELECT intake.partner_add('beta', '', '{cert.example.org}', false, true)")
+        made.run(RED)
+        yield made
+
+
+class Admin:
+    def __init__(self, connection):
+        self.connection = connection
+
+    def run(self, statement, parameters=None):
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def store(self, *reports, indicators=()):
+        self.run(STORE, [json.dumps(reports), json.dumps(list(indicators))])
+
+    def retract(self, report):
+        self.run(
+            "SELECT intake.retract(%s, '2026-11-22Z', %s, %s, %s, %s, 'R')",
+            [
+                str(uuid.uuid4()), report["partner_id"], report["is_test"], report["report_id"],
+                report["revision"],
+            ],
+        )  # fmt: skip
+
+    def housekeep(self, changes=100000):
+        return self.run("SELECT intake.housekeep(%s)", [changes])[0][0]
+
+
+_ids = iter(range(1, 1 << 30))
+
+
+def make_report(report_id=None, **members):
+    """members: columns of the row; narrative and others of the payload go by document."""
+    number = next(_ids)
+    document = {"narrative": "Nothing to say.", **members.pop("document", {})}
+    return {
+        "id": f"01a20000-{number >> 16:04x}-7000-8000-{number:012x}",
+        "received_at": "2026-11-09T06:05:12Z",
+        "partner_id": 1,
+        "revision": 1,
+        "tlp": 1,
+        "tlp_strictest": 1,
+        "severity": 3,
+        "is_test": False,
+        "is_exercise": False,
+        "is_critical": False,
+        "detected_at": "2026-11-09T06:05:12Z",
+        "report_id": report_id or f"A-{number}",
+        "reporter_org": "cert.example.org",
+        "taxonomy": "digital-solidarity-2024/1.0.0",
+        "category": "phishing",
+        "primary_area": "AA4",
+        "action_areas": ["AA4"],
+        "title": "T",
+        "sha256": "\\x00",
+        "payload": "\\x" + json.dumps(document).encode().hex(),
+        **members,
+    }
+
+
+# ---- the daily sums
+
+EXPECTED_DAILY = """
+SELECT (h.received_at AT TIME ZONE 'UTC')::date, h.primary_area, h.category, h.partner, h.severity,
+    h.tlp, count(*), sum(coalesce(h.people_affected, 0)), sum(coalesce(h.loss_amount, 0)),
+    h.loss_currency
+FROM analysis.report AS h JOIN analysis.category AS c ON c.code = h.category
+WHERE c.countable GROUP BY 1, 2, 3, 4, 5, 6, 10 ORDER BY 1, 2, 3, 4, 5, 6, 10
+"""
+DAILY = """
+SELECT day, primary_area, category, partner, severity, tlp, reports, people_affected, loss,
+    loss_currency
+FROM analysis.daily ORDER BY 1, 2, 3, 4, 5, 6, 10
+"""
+
+
+def random_report(chance, **members):
+    category, area = chance.choice(
+        [("phishing", "AA4"), ("spam", "AA1"), ("ransomware", "AA3"), ("test-report", "AA4")]
+    )
+    return make_report(
+        received_at=f"2026-11-{chance.randrange(1, 4):02}T{chance.choice([0, 12, 23])}:59:59Z",
+        partner_id=chance.choice([1, 2]),
+        severity=chance.randrange(2),
+        tlp=chance.randrange(5),
+        tlp_strictest=4,
+        category=category,
+        primary_area=area,
+        is_test=chance.random() < 0.1,
+        is_exercise=chance.random() < 0.1,
+        people_affected=chance.choice([None, 0, 7]),
+        loss_amount=chance.choice([None, "10.25"]),
+        loss_currency=chance.choice([None, "EUR", "USD"]),
+        **members,
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_daily_is_exact_whenever_it_is_looked_at(admin, seed):
+    """Reports, revisions and retractions by chance, and housekeeping in between."""
+    chance = random.Random(seed)
+    newest = {}
+    for _ in range(120):
+        what = chance.random()
+        if what < 0.55 or not newest:
+            report = random_report(chance)
+            admin.store(report)
+            newest[report["report_id"]] = report
+        elif what < 0.75:
+            old = newest[chance.choice(list(newest))]
+            report = random_report(chance, report_id=old["report_id"])
+            report.update(
+                {key: old[key] for key in ("partner_id", "is_test")}, revision=old["revision"] + 1
+            )
+            admin.store(report)
+            newest[report["report_id"]] = report
+        elif what < 0.85:
+            admin.retract(chance.choice(list(newest.values())))
+        else:
+            admin.housekeep(chance.choice([1, 3, 100]))
+        if chance.random() < 0.2:
+            assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+    assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+    while admin.housekeep():
+        pass
+    assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+    assert admin.run("SELECT count(*) FROM intake.change") == [(0,)]
+
+
+def test_housekeeping_from_many_sessions_counts_once(world, database, admin):
+    admin.store(*[random_report(random.Random(9)) for _ in range(300)])
+
+    def keep_house():
+        connection = psycopg2.connect(world.postgres.connection_string("daemon", database))
+        connection.autocommit = True
+        with closing(connection), connection.cursor() as cursor:
+            for _ in range(60):
+                cursor.execute("SELECT intake.housekeep(7)")
+
+    threads = [threading.Thread(target=keep_house) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+    for thread in threads:
+        thread.join()
+    while admin.housekeep():
+        pass
+    assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+
+
+def test_what_was_stored_by_an_older_version_counts(world):
+    """The change rows of 0013 are made for reports that are there, once."""
+    database = world.new_database()
+    connection = psycopg2.connect(world.postgres.connection_string(ADMINISTRATOR, database))
+    connection.autocommit = True
+    with closing(connection):
+        admin = Admin(connection)
+        admin.run("SELECT intake.partner_add('alpha', '', '{cert.example.org}', false, true)")
+        admin.run(RED)
+        admin.store(make_report(), make_report())
+        admin.run("DELETE FROM intake.change")
+        admin.run("DELETE FROM intake.migration WHERE version >= 13")
+        world.daemon(database=database).control("db", "migrate")
+        assert admin.run("SELECT sum(reports) FROM analysis.daily") == [(2,)]
+        world.daemon(database=database).control("db", "migrate")
+        assert admin.run("SELECT sum(reports) FROM analysis.daily") == [(2,)]
+
+
+# ---- search
+
+
+def found(admin, query):
+    return {row[0] for row in admin.run("SELECT report_id FROM analysis.search(%s)", [query])}
+
+
+LANGUAGES = {
+    "en": ("Invoices were altered", "invoice"),
+    "de": ("Die Rechnungen wurden geändert", "Rechnung"),
+    "fr": ("Les factures ont été modifiées", "facture modifiée"),
+    "es": ("Las facturas fueron alteradas", "factura"),
+    "ru": ("Счета были изменены", "счет"),
+    "ja": ("請求書 改ざん", "請求書"),
+    "ar": ("تم تغيير الفواتير", "الفواتير"),
+}
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_search_finds_words_as_their_language_spells_them(admin, is_housekept):
+    for tag, (narrative, _) in LANGUAGES.items():
+        admin.store(make_report(f"L-{tag}", language=tag, document={"narrative": narrative}))
+    if is_housekept:
+        admin.housekeep()
+    for tag, (_, query) in LANGUAGES.items():
+        assert f"L-{tag}" in found(admin, query), tag
+    assert found(admin, "nowhere") == found(admin, "") == found(admin, "the") == set()
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_search_takes_phrases_or_and_not_and_leaves_out_what_is_not_current(admin, is_housekept):
+    admin.store(
+        make_report("S-1", title="Blue whale", document={"narrative": "ate the red herring"}),
+        make_report("S-2", title="Red whale", document={"narrative": "ate the blue herring"}),
+        make_report("S-3", title="Blue whale", is_exercise=True),
+        make_report("S-4", title="Blue whale", is_test=True),
+        make_report("S-5", title="Blue whale"),
+        make_report("S-6", title="Blue whale"),
+    )
+    admin.store(make_report("S-5", revision=2, title="Green turtle"))
+    admin.retract(make_report("S-6"))
+    if is_housekept:
+        admin.housekeep()
+    assert found(admin, "whale") == {"S-1", "S-2"}
+    assert found(admin, '"red herring"') == {"S-1"}
+    assert found(admin, "whale -blue") == set()
+    assert found(admin, "turtle or herring") == {"S-1", "S-2", "S-5"}
+    ranked = [row[0] for row in admin.run("SELECT report_id FROM analysis.search('blue')")]
+    assert ranked == ["S-1", "S-2"], "a word of the title counts more"
+    assert len(admin.run("SELECT 1 FROM analysis.search('whale', 1)")) == 1
+
+
+@pytest.mark.parametrize("function", ["search('x', %s)", "related(gen_random_uuid(), %s)"])
+@pytest.mark.parametrize(("max_rows", "is_taken"), [(0, False), (1, True), (10000, True),
+                                                    (10001, False), (None, False)])  # fmt: skip
+def test_number_of_rows_has_its_limits(admin, function, max_rows, is_taken):
+    if is_taken:
+        admin.run(f"SELECT * FROM analysis.{function}", [max_rows])
+    else:
+        with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected 1 to 10000"):
+            admin.run(f"SELECT * FROM analysis.{function}", [max_rows])
+
+
+# ---- indicators
+
+
+def make_indicator(report, type_, value, **columns):
+    address = value if type_ in ("ipv4", "ipv6", "cidr") else None
+    return {
+        "report": report["id"], "tlp": 1, "type": type_, "role": "source", "value": value,
+        "address": address, **columns,
+    }  # fmt: skip
+
+
+SEEN = {
+    "192.0.2.7": {("192.0.2.7", "exact"), ("192.0.2.0/24", "around"), ("192.0.0.0/8", "around")},
+    "192.0.2.0/24": {
+        ("192.0.2.0/24", "exact"), ("192.0.2.7", "within"), ("192.0.2.128/25", "within"),
+        ("192.0.0.0/8", "around"),
+    },
+    "2001:db8::1": {("2001:db8::1", "exact"), ("2001:db8::/32", "around")},
+    "2001:DB8::/32": {("2001:db8::/32", "exact"), ("2001:db8::1", "within")},
+    "example.org": {
+        ("example.org", "exact"), ("a.example.org", "below"),
+        ("https://user@Mail.Example.org:8443/x?y", "below"), ("me@example.org", "host"),
+    },
+    "mail.example.org": {("https://user@Mail.Example.org:8443/x?y", "host")},
+    "ample.org": set(),
+    "AB" * 32: {("ab" * 32, "exact")},
+    "x" * 600: {("x" * 600, "exact")},
+    "": set(),
+    "%": set(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_seen_finds_indicators_by_value_network_and_host(admin, is_housekept):
+    report = make_report()
+    values = [
+        ("ipv4", "192.0.2.7"), ("cidr", "192.0.2.0/24"), ("cidr", "192.0.2.128/25"),
+        ("cidr", "192.0.0.0/8"), ("ipv4", "192.1.2.7"), ("ipv6", "2001:db8::1"),
+        ("cidr", "2001:db8::/32"), ("domain", "example.org"), ("domain", "a.example.org"),
+        ("domain", "notexample.org"), ("url", "https://user@Mail.Example.org:8443/x?y"),
+        ("email", "me@example.org"), ("sha256", "ab" * 32), ("other", "x" * 600),
+    ]  # fmt: skip
+    admin.store(report, indicators=[make_indicator(report, *each) for each in values])
+    if is_housekept:
+        admin.housekeep()
+    for value, expected in SEEN.items():
+        rows = admin.run("SELECT indicator, match FROM analysis.seen(%s)", [value])
+        assert set(rows) == expected, value
+        assert len(rows) == len(expected), value
+
+
+def test_indicators_in_a_network_are_those_of_the_view(admin):
+    report = make_report()
+    addresses = ["10.1.0.0", "10.1.255.255", "10.1.128.0/17", "10.0.255.255", "10.2.0.0", "10.0.0.0/8"]
+    admin.store(
+        report,
+        indicators=[make_indicator(report, "cidr" if "/" in a else "ipv4", a) for a in addresses],
+    )
+    expected = "SELECT report, value FROM analysis.indicator WHERE address <<= '10.1.0.0/16' ORDER BY 2"
+    rows = admin.run("SELECT report, value FROM analysis.indicators_in('10.1.0.0/16') ORDER BY 2")
+    assert rows == admin.run(expected)
+    assert [value for _, value in rows] == ["10.1.0.0", "10.1.128.0/17", "10.1.255.255"]
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_related_reports_share_things_and_rare_ones_weigh_more(admin, is_housekept):
+    common = {"techniques": ["T1566"]}
+    first = make_report("R-1", document=common, malware=["LockBit"])
+    same_host = make_report("R-2", document=common)
+    same_malware = make_report("R-3", malware=["lockbit"])
+    same_technique = make_report("R-4", document=common)
+    stranger = make_report("R-5", document={"techniques": ["T1000"]})
+    gone = make_report("R-6", malware=["lockbit"])
+    admin.store(
+        first, same_host, same_malware, same_technique, stranger, gone,
+        indicators=[make_indicator(each, "domain", "c2.example.net") for each in (first, same_host)],
+    )  # fmt: skip
+    admin.retract(gone)
+    if is_housekept:
+        admin.housekeep()
+    rows = admin.run("SELECT report_id, shared FROM analysis.related(%s)", [first["id"]])
+    assert rows == [
+        ("R-2", ["indicator c2.example.net", "technique T1566"]),
+        ("R-3", ["malware lockbit"]),
+        ("R-4", ["technique T1566"]),
+    ]
+    assert admin.run("SELECT * FROM analysis.related(gen_random_uuid())") == []
+
+
+def test_timeline_has_every_step(admin):
+    admin.store(
+        make_report(received_at="2026-11-09T06:59:59.999999Z", severity=1, people_affected=3),
+        make_report(received_at="2026-11-09T07:00:00Z", severity=4, is_critical=True),
+        make_report(received_at="2026-11-09T09:00:00Z"),
+    )
+    rows = admin.run(
+        "SELECT extract(hour FROM step_starts_at AT TIME ZONE 'UTC')::int, reports,"
+        " critical_reports, max_severity, people_affected FROM analysis.timeline("
+        "'2026-11-09T06:00:00Z', '2026-11-09T09:00:00Z', '1 hour')"
+    )
+    assert rows == [(6, 1, 0, 1, 3), (7, 1, 1, 4, 0), (8, 0, 0, None, 0)]
+    for step in ("0 seconds", "-1 hour", "1 second"):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue):
+            admin.run("SELECT * FROM analysis.timeline('2026-11-01Z', '2026-12-01Z', %s)", [step])
+
+
+def test_campaigns_hang_together_by_rare_indicators(admin):
+    chain = [make_report(f"C-{n}", partner_id=1 + n % 2) for n in range(4)]
+    other = [make_report(f"D-{n}") for n in range(2)]
+    crowd = [make_report() for _ in range(25)]
+    indicators = [make_indicator(each, "domain", "popular.example") for each in crowd + chain]
+    for n in range(3):  # each shares something with the next, none with all
+        indicators += [make_indicator(each, "domain", f"{n}.link.example") for each in chain[n : n + 2]]
+    indicators += [make_indicator(each, "domain", "other.example") for each in other]
+    indicators += [make_indicator(each, "domain", "victim.example", role="target")
+                   for each in (chain[0], other[0])]  # fmt: skip
+    admin.store(*chain, *other, *crowd, indicators=indicators)
+    rows = admin.run(
+        "SELECT campaign::text, reports, partners, indicators"
+        " FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z')"
+    )
+    assert rows == [
+        (chain[0]["id"], 4, ["alpha", "beta"], [f"{n}.link.example" for n in range(3)]),
+        (other[0]["id"], 2, ["alpha"], ["other.example"]),
+    ]
+
+
+# ---- payloads
+
+
+TEXTS = [
+    "emoji 👩🏽‍🚒 and 🏴󠁧󠁢󠁳󠁣󠁴󠁿", "עברית וعربية", "e\u0301 u\u0308 combining", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
+    "\u200f\u200e marks", "tab\tand\r\nlines", "\\u escapes \" and / and \\",
+]  # fmt: skip
+
+
+def test_text_comes_back_as_it_went_in(admin):
+    for number, text in enumerate(TEXTS):
+        admin.store(make_report(f"P-{number}", title=text, document={"narrative": text}))
+        rows = admin.run(
+            "SELECT title, narrative, payload ->> 'narrative' FROM analysis.report"
+            " WHERE report_id = %s",
+            [f"P-{number}"],
+        )
+        assert rows == [(text, text, text)]
