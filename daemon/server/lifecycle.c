@@ -319,6 +319,18 @@ static void stop_reader(struct process *process)
 	registry_reader_free(&process->reader);
 }
 
+static bool start_housekeeper(struct process *process, struct err *err)
+{
+	process->housekeeper = housekeeper_new(
+		process->base, process->generation->conf, process->generation->taxonomy);
+	return process->housekeeper != NULL || err_set(err, "no memory");
+}
+
+static void stop_housekeeper(struct process *process)
+{
+	housekeeper_free(&process->housekeeper);
+}
+
 static bool start_watchdog(struct process *process, struct err *err)
 {
 	process->watchdog = watchdog_new(process->base, process->workers, &process->worker_count);
@@ -372,6 +384,7 @@ static const struct {
 	{"shared state", start_shared, stop_shared},
 	{"admin and control", start_admin, stop_admin},
 	{"registry", start_reader, stop_reader},
+	{"housekeeping", start_housekeeper, stop_housekeeper},
 	{"files", start_file_watch, stop_file_watch},
 	{"watchdog", start_watchdog, stop_watchdog},
 	{"workers", start_workers, stop_workers},

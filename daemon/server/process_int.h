@@ -14,6 +14,7 @@
 #include "server/generation.h"
 #include "server/shared.h"
 #include "server/worker.h"
+#include "store/housekeeper.h"
 #include "store/registry.h"
 #include "watchdog_int.h"
 
@@ -47,6 +48,7 @@ struct process {
 	struct admin *admin;
 	struct control *control;
 	struct registry_reader *reader;
+	struct housekeeper *housekeeper;
 	struct registry *registry;
 	enum link_state reader_link;
 	char database_reason[256]; /* of the reader's last failure */

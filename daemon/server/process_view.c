@@ -59,6 +59,7 @@ static struct metrics_process process_values(struct process *process)
 		.queue_limit = conf->database_max_queued_reports * process->worker_count,
 		.connection_limit = conf->listen_max_connections,
 		.silent_workers = watchdog_silent_workers(process->watchdog),
+		.changes_taken = (int64_t)housekeeper_changes(process->housekeeper),
 		.log_lines_lost = (int64_t)log_lost_lines(),
 		.reloads_taken = (int64_t)process->reload.taken,
 		.reloads_refused = (int64_t)process->reload.refused,

@@ -137,6 +137,7 @@ void reload_watch_files(struct process *process, int64_t read_at_us)
 static void take_generation(struct process *process, struct generation *generation)
 {
 	registry_reader_set_conf(process->reader, generation->conf, generation->taxonomy);
+	housekeeper_set_conf(process->housekeeper, generation->conf, generation->taxonomy);
 	for (int i = 0; i < process->worker_count; i++) {
 		worker_send_generation(process->workers[i], generation);
 	}

@@ -23,6 +23,7 @@ SETTING(database, store_wait_ms, NUMBER, 2000, 100, 60000, true, "how long a rep
 SETTING(database, connect_timeout_ms, NUMBER, 5000, 100, 60000, true, "how long one attempt to connect may take")
 SETTING(database, batch_timeout_ms, NUMBER, 10000, 1000, 600000, true, "how long a commit may take before the connection is given up and the batch sent again")
 SETTING(database, registry_poll_ms, NUMBER, 2000, 100, 5000, true, "how often partners are read again, beside the database's own notice")
+SETTING(database, housekeeping_interval_ms, NUMBER, 2000, 100, 60000, true, "how often the database's sums and search are brought up to date")
 SETTING(database, max_batch_reports, NUMBER, 256, 1, 4096, true, "reports a worker commits in one transaction")
 SETTING(database, max_batch_bytes, NUMBER, 8388608, 65536, 268435456, true, "bytes of them; one report alone may be larger")
 SETTING(database, max_queued_reports, NUMBER, 4096, 1, 1000000, true, "reports a worker holds for the database before it answers 503")

@@ -98,6 +98,7 @@ struct metrics_process {
 	int64_t queue_limit;
 	int64_t connection_limit;
 	int64_t silent_workers;
+	int64_t changes_taken; /* by housekeeping */
 	int64_t log_lines_lost;
 	int64_t reloads_taken;
 	int64_t reloads_refused;

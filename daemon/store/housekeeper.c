@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Small steps on a link of its own, so that neither reports nor partners wait for it, and after
+ * each a rest as long as the step has taken: what is late is taken at half of one core at most. Of
+ * all daemons on a database one at a time is at it; the database sees to that.
+ */
+#include "store/housekeeper.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pg_link_int.h"
+#include "statements_int.h"
+
+#include <stdlib.h>
+
+struct housekeeper {
+	struct conf *conf;
+	struct pg_link *link;
+	struct event *due;
+	int64_t began_ms;
+	uint64_t changes;
+	bool is_failing;
+};
+
+static void come_back_in(struct housekeeper *keeper, int64_t ms)
+{
+	struct timeval delay = {ms / 1000, ms % 1000 * 1000};
+	evtimer_add(keeper->due, &delay);
+}
+
+static void on_due(evutil_socket_t fd, short what, void *ctx)
+{
+	struct housekeeper *keeper = ctx;
+	(void)fd;
+	(void)what;
+	keeper->began_ms = clock_monotonic_ms();
+	if (!pg_link_is_ready(keeper->link) ||
+		!pg_link_send(keeper->link, 0, STATEMENT_HOUSEKEEP, 0, NULL, NULL, true)) {
+		come_back_in(keeper, keeper->conf->database_housekeeping_interval_ms);
+	}
+}
+
+/* What goes wrong is tried again: the views are right without it, only slower. */
+static void note_outcome(struct housekeeper *keeper, const PGresult *result)
+{
+	char escaped[512];
+	bool is_failing = PQresultStatus(result) != PGRES_TUPLES_OK;
+	if (is_failing && !keeper->is_failing) {
+		const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+		log_error("housekeeping-failing", "text=%s",
+			log_escape(escaped, sizeof(escaped),
+				str_from(message != NULL ? message : "no reason given")));
+	} else if (!is_failing && keeper->is_failing) {
+		log_info("housekeeping-recovered", "changes=%llu",
+			(unsigned long long)keeper->changes);
+	}
+	keeper->is_failing = is_failing;
+}
+
+static void on_result(void *ctx, int kind, const PGresult *result)
+{
+	struct housekeeper *keeper = ctx;
+	int64_t pause_ms = keeper->conf->database_housekeeping_interval_ms;
+	int64_t step_ms = clock_monotonic_ms() - keeper->began_ms;
+	(void)kind;
+	note_outcome(keeper, result);
+	long long changes = keeper->is_failing ? 0 : strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	keeper->changes += (uint64_t)changes;
+	come_back_in(keeper, changes > 0 && step_ms < pause_ms ? step_ms : pause_ms);
+}
+
+static void on_ready(void *ctx)
+{
+	struct housekeeper *keeper = ctx;
+	come_back_in(keeper, keeper->conf->database_housekeeping_interval_ms);
+}
+
+static void on_lost(void *ctx, const char *reason)
+{
+	struct housekeeper *keeper = ctx;
+	(void)reason; /* the other links tell of the database */
+	event_del(keeper->due);
+}
+
+struct housekeeper *housekeeper_new(
+	struct event_base *base, struct conf *conf, const struct taxonomy *taxonomy)
+{
+	struct housekeeper *keeper = calloc(1, sizeof(*keeper));
+	if (keeper == NULL) {
+		return NULL;
+	}
+	struct pg_link_hooks hooks = {
+		.on_ready = on_ready, .on_lost = on_lost, .on_result = on_result, .ctx = keeper};
+	keeper->conf = conf_ref(conf);
+	keeper->due = evtimer_new(base, on_due, keeper);
+	if (keeper->due != NULL) {
+		keeper->link = pg_link_new(base, conf, housekeeping_statements,
+			housekeeping_statement_count, NULL, taxonomy, hooks);
+	}
+	if (keeper->link == NULL) {
+		housekeeper_free(&keeper);
+	}
+	return keeper;
+}
+
+void housekeeper_set_conf(
+	struct housekeeper *keeper, struct conf *conf, const struct taxonomy *taxonomy)
+{
+	conf_unref(&keeper->conf);
+	keeper->conf = conf_ref(conf);
+	pg_link_set_conf(keeper->link, conf, taxonomy);
+}
+
+uint64_t housekeeper_changes(const struct housekeeper *keeper)
+{
+	return keeper != NULL ? keeper->changes : 0;
+}
+
+void housekeeper_free(struct housekeeper **keeper)
+{
+	if (*keeper == NULL) {
+		return;
+	}
+	if ((*keeper)->link != NULL) {
+		pg_link_free(&(*keeper)->link);
+	}
+	if ((*keeper)->due != NULL) {
+		event_free((*keeper)->due);
+	}
+	conf_unref(&(*keeper)->conf);
+	free(*keeper);
+	*keeper = NULL;
+}

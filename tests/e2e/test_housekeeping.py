@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon brings the database's sums and search up to date; the views do not wait for it."""
+
+import pytest
+
+from harness import wait_until
+from reports import smallest_report
+
+SUM = "SELECT coalesce(sum(reports), 0) FROM analysis.daily"
+SEARCH = "SELECT count(*) FROM analysis.search('periwinkle')"
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return {"database.housekeeping_interval_ms": 300}
+
+
+def as_analyst(daemon, statement):
+    return daemon.postgres.query(daemon.database, statement, user="analyst")[0][0]
+
+
+def test_a_report_is_seen_as_soon_as_it_has_its_receipt_and_also_later(daemon, alpha):
+    for number in range(1, 21):
+        report = smallest_report(narrative=f"A periwinkle, number {number}.")
+        assert alpha.post(report).status == 201
+        assert as_analyst(
+            daemon, f"SELECT count(*) FROM analysis.report WHERE report_id = '{report['report_id']}'"
+        ) == 1
+        assert as_analyst(daemon, SUM) == number
+        assert as_analyst(daemon, SEARCH) == number
+    wait_until(
+        lambda: daemon.metrics()["intaked_changes_taken_total"] == 20, "housekeeping has taken all"
+    )
+    assert daemon.value("SELECT count(*) FROM intake.change") == 0
+    assert daemon.value("SELECT sum(reports) FROM intake.daily_total") == 20
+    assert (as_analyst(daemon, SUM), as_analyst(daemon, SEARCH)) == (20, 20)
+
+
+def test_housekeeping_that_fails_is_logged_once_and_goes_on(world, credentials):
+    with world.running({"database.housekeeping_interval_ms": 100}) as daemon:
+        daemon.rows("ALTER FUNCTION intake.fold RENAME TO fold_away")
+        with daemon.client(credentials["alpha"]) as client:
+            assert client.post(smallest_report()).status == 201
+        wait_until(lambda: daemon.log_lines("housekeeping-failing"), "it is logged")
+        failures = "SELECT count(*) FROM intake.change"
+        assert daemon.value(failures) == 1
+        assert as_analyst(daemon, SUM) == 1
+        daemon.rows("ALTER FUNCTION intake.fold_away RENAME TO fold")
+        wait_until(lambda: daemon.log_lines("housekeeping-recovered"), "it goes on")
+        wait_until(lambda: daemon.value(failures) == 0, "it has taken what was left")
+        assert len(daemon.log_lines("housekeeping-failing")) == 1
+
+
+def test_two_daemons_on_one_database_share_the_work(world, credentials):
+    with world.running({"database.housekeeping_interval_ms": 100}) as one:
+        other = world.daemon({"database.housekeeping_interval_ms": 100}, database=one.database)
+        other.start()
+        daemons = (one, other)
+        for number in range(40):
+            with daemons[number % 2].client(credentials["alpha"]) as client:
+                assert client.post(smallest_report()).status == 201
+        wait_until(
+            lambda: sum(each.metrics()["intaked_changes_taken_total"] for each in daemons) == 40,
+            "each change was taken once",
+        )
+        assert one.value("SELECT sum(reports) FROM intake.daily_total") == 40
+        other.stop()
