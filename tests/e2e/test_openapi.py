@@ -182,7 +182,8 @@ def others(daemon, world):
 
     def is_in_force():
         with daemon.client(made["suspended"]) as client:
-            return client.get(WHOAMI).problem == "partner-suspended"
+            answer = client.get(WHOAMI)
+            return answer.status == 403 and answer.problem == "partner-suspended"
 
     wait_until(is_in_force, "the partner is suspended")
     return made
