@@ -52,13 +52,29 @@ static struct timeval to_timeval(int64_t ms)
 
 /* --- serving --- */
 
-void process_notify_status(const struct process *process)
+/* Also one that takes connections and refuses what is to be stored: its disk may be full. */
+static bool is_database_away(const struct process *process)
+{
+	return process->registry == NULL || process->reader_link == LINK_AWAY ||
+		atomic_load(&process->shared->database.links_away) > 0;
+}
+
+void process_notify_status(struct process *process)
 {
 	const struct reload_state *reload = &process->reload;
-	bool is_away = process->registry == NULL || process->reader_link == LINK_AWAY;
-	systemd_notify("STATUS=%s%s%s", is_away ? "the database is away, answering 503" : "serving",
+	process->is_told_away = is_database_away(process);
+	systemd_notify("STATUS=%s%s%s",
+		process->is_told_away ? "the database is away, answering 503" : "serving",
 		reload->was_refused ? "; the last reload was refused: " : "",
 		reload->was_refused ? reload->fault.text : "");
+}
+
+void process_notify_database(struct process *process)
+{
+	if (process->is_serving && !process->is_stopping &&
+		process->is_told_away != is_database_away(process)) {
+		process_notify_status(process);
+	}
 }
 
 static void serve(struct process *process)

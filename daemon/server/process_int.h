@@ -60,6 +60,7 @@ struct process {
 	struct file_watch *file_watch;
 	bool is_serving;
 	bool is_stopping;
+	bool is_told_away; /* the service manager, of the database */
 	struct reload_state reload;
 	int64_t started_at_us; /* wall clock */
 	struct history history;
@@ -68,4 +69,6 @@ struct process {
 };
 
 /* Tells the service manager in a few words how it is. */
-void process_notify_status(const struct process *process);
+void process_notify_status(struct process *process);
+/* The same, if the database has gone or come back since. */
+void process_notify_database(struct process *process);

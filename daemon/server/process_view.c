@@ -91,6 +91,7 @@ static void on_history_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	history_add(&process->history, &sample, clock_wall_us());
+	process_notify_database(process);
 }
 
 static bool show_history(void *ctx, struct buf *out)

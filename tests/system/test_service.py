@@ -322,8 +322,15 @@ def test_a_full_disk_under_the_database_is_survived_and_seen(serving):
             "reports are refused",
             60,
         )
+
+        def is_told():
+            send(serving, f"FULL-{next(numbers)}")
+            return "away" in serving.property("StatusText")
+
+        wait_until(is_told, "the service manager is told", 60)
         serving.run("rm /mnt/small/filler")
         wait_until(lambda: send(serving, "SERVICE-13") in ("200", "201"), "there is room", 60)
         wait_until(lambda: readiness(serving) == "200", "every worker has its link again", 60)
     wait_until(lambda: readiness(serving) == "200", "the old disk is back")
+    wait_until(lambda: "away" not in serving.property("StatusText"), "which is told as well")
     assert serving.property("MainPID") == pid
