@@ -169,6 +169,28 @@ COMMENT ON COLUMN intake.daily_total.kept_reports IS 'Those of them that are kep
 COMMENT ON COLUMN intake.daily_total.kept_people_affected IS 'Their part of the sum.';
 COMMENT ON COLUMN intake.daily_total.kept_loss IS 'Their part of the sum.';
 
+-- At many reports a day the sums above are nearly as many as the reports. These are a few a day.
+CREATE TABLE IF NOT EXISTS intake.area_total (
+	day date NOT NULL,
+	primary_area text NOT NULL,
+	tlp smallint NOT NULL,
+	reports bigint NOT NULL,
+	people_affected numeric NOT NULL,
+	kept_reports bigint NOT NULL,
+	kept_people_affected numeric NOT NULL,
+	PRIMARY KEY (day, primary_area, tlp)
+);
+COMMENT ON TABLE intake.area_total IS 'The sums of intake.daily_total by day, area and label.';
+COMMENT ON COLUMN intake.area_total.day IS 'UTC, of received_at.';
+COMMENT ON COLUMN intake.area_total.primary_area IS 'The category''s area of action.';
+COMMENT ON COLUMN intake.area_total.tlp IS 'The reports'' own label.';
+COMMENT ON COLUMN intake.area_total.reports IS 'How many.';
+COMMENT ON COLUMN intake.area_total.people_affected IS 'Sum of impact.people_affected.';
+COMMENT ON COLUMN intake.area_total.kept_reports IS 'Those of them that are kept from law enforcement.';
+COMMENT ON COLUMN intake.area_total.kept_people_affected IS 'Their part of the sum.';
+-- The row of today is written again and again.
+ALTER TABLE intake.area_total SET (fillfactor = 50);
+
 CREATE OR REPLACE FUNCTION intake.day_of(received_at timestamptz) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	RETURN (received_at AT TIME ZONE 'UTC')::date;
@@ -178,21 +200,31 @@ GRANT EXECUTE ON FUNCTION intake.day_of TO intake_view, intake_analyst;
 CREATE OR REPLACE FUNCTION intake.fold(changes intake.change[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	INSERT INTO intake.daily_total AS d
-		SELECT intake.day_of(r.received_at), r.primary_area, r.tlp, r.partner_id, r.category,
-			r.severity, coalesce(r.loss_currency, ''),
-			sum(c.sign), sum(c.sign * coalesce(r.people_affected, 0)),
-			sum(c.sign * coalesce(r.loss_amount, 0)),
-			sum(c.sign * k.kept), sum(c.sign * k.kept * coalesce(r.people_affected, 0)),
-			sum(c.sign * k.kept * coalesce(r.loss_amount, 0))
+	WITH counted AS MATERIALIZED (
+		SELECT intake.day_of(r.received_at) AS day, r.primary_area, r.tlp, r.partner_id, r.category,
+			r.severity, coalesce(r.loss_currency, '') AS loss_currency,
+			sum(c.sign) AS reports, sum(c.sign * coalesce(r.people_affected, 0)) AS people_affected,
+			sum(c.sign * coalesce(r.loss_amount, 0)) AS loss,
+			sum(c.sign * k.kept) AS kept_reports,
+			sum(c.sign * k.kept * coalesce(r.people_affected, 0)) AS kept_people_affected,
+			sum(c.sign * k.kept * coalesce(r.loss_amount, 0)) AS kept_loss
 		FROM unnest(changes) AS c
 			JOIN intake.report AS r ON r.id = c.report
 			JOIN intake.category AS g ON g.code = r.category
 			CROSS JOIN LATERAL (SELECT intake.is_kept_from_law_enforcement(
 				r.sharing_law_enforcement)::int AS kept) AS k
 		WHERE NOT r.is_test AND NOT r.is_exercise AND g.is_countable
-		GROUP BY 1, 2, 3, 4, 5, 6, 7
-		ORDER BY 1, 2, 3, 4, 5, 6, 7
+		GROUP BY 1, 2, 3, 4, 5, 6, 7),
+	by_area AS (
+		INSERT INTO intake.area_total AS a
+			SELECT c.day, c.primary_area, c.tlp, sum(c.reports), sum(c.people_affected),
+				sum(c.kept_reports), sum(c.kept_people_affected)
+			FROM counted AS c GROUP BY 1, 2, 3
+		ON CONFLICT (day, primary_area, tlp) DO UPDATE SET reports = a.reports + excluded.reports,
+			people_affected = a.people_affected + excluded.people_affected,
+			kept_reports = a.kept_reports + excluded.kept_reports,
+			kept_people_affected = a.kept_people_affected + excluded.kept_people_affected)
+	INSERT INTO intake.daily_total AS d SELECT * FROM counted
 	ON CONFLICT (day, primary_area, tlp, partner_id, category, severity, loss_currency)
 		DO UPDATE SET reports = d.reports + excluded.reports,
 			people_affected = d.people_affected + excluded.people_affected,
@@ -204,7 +236,16 @@ END
 $$;
 COMMENT ON FUNCTION intake.fold IS 'Adds changes to the daily sums.';
 
-GRANT SELECT ON intake.change, intake.daily_total TO intake_view;
+GRANT SELECT ON intake.change, intake.daily_total, intake.area_total TO intake_view;
+-- Whom some partners are hidden from, to him these sums say too much.
+ALTER TABLE intake.area_total ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS by_clearance ON intake.area_total;
+CREATE POLICY by_clearance ON intake.area_total FOR SELECT TO intake_view USING (
+	(SELECT intake.cleared_partners()) IS NULL
+	AND tlp <= (SELECT intake.cleared_tlp())
+	AND ((SELECT intake.cleared_areas()) IS NULL
+		OR primary_area = ANY ((SELECT intake.cleared_areas())::text[]))
+	AND (NOT (SELECT intake.is_law_enforcement()) OR reports <> kept_reports));
 ALTER TABLE intake.daily_total ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS by_clearance ON intake.daily_total;
 CREATE POLICY by_clearance ON intake.daily_total FOR SELECT TO intake_view USING (
@@ -271,6 +312,42 @@ COMMENT ON COLUMN analysis.daily.people_affected IS 'Sum of what they report.';
 COMMENT ON COLUMN analysis.daily.loss IS 'Sum of what they report, in loss_currency.';
 COMMENT ON COLUMN analysis.daily.loss_currency IS 'ISO 4217; NULL where no loss was reported. Sums of different currencies do not add up.';
 GRANT SELECT ON analysis.daily TO intake_analyst;
+
+-- Of the three sources one of the first two has rows for a reader.
+CREATE OR REPLACE VIEW analysis.daily_area WITH (security_barrier) AS
+SELECT d.day, d.primary_area, intake.tlp_label(d.tlp) AS tlp, sum(d.reports)::bigint AS reports,
+	sum(d.people_affected) AS people_affected
+FROM (
+	SELECT a.day, a.primary_area, a.tlp,
+		a.reports - CASE WHEN u.is_law_enforcement THEN a.kept_reports ELSE 0 END AS reports,
+		a.people_affected - CASE WHEN u.is_law_enforcement THEN a.kept_people_affected ELSE 0 END
+			AS people_affected
+	FROM intake.area_total AS a
+		CROSS JOIN (SELECT intake.is_law_enforcement() OFFSET 0) AS u(is_law_enforcement)
+	UNION ALL
+	SELECT f.day, f.primary_area, f.tlp,
+		f.reports - CASE WHEN u.is_law_enforcement THEN f.kept_reports ELSE 0 END,
+		f.people_affected - CASE WHEN u.is_law_enforcement THEN f.kept_people_affected ELSE 0 END
+	FROM intake.daily_total AS f
+		CROSS JOIN (SELECT intake.is_law_enforcement() OFFSET 0) AS u(is_law_enforcement)
+	WHERE (SELECT intake.cleared_partners()) IS NOT NULL
+	UNION ALL
+	SELECT intake.day_of(r.received_at), r.primary_area, r.tlp, c.sign,
+		c.sign * coalesce(r.people_affected, 0)
+	FROM intake.change AS c
+		JOIN intake.report AS r ON r.id = c.report
+		JOIN intake.category AS g ON g.code = r.category
+	WHERE NOT r.is_test AND NOT r.is_exercise AND g.is_countable) AS d
+GROUP BY d.day, d.primary_area, d.tlp
+HAVING sum(d.reports) <> 0;
+COMMENT ON VIEW analysis.daily_area IS
+	'The sums of analysis.daily by day, area and label: what a year has of them is added up in milliseconds.';
+COMMENT ON COLUMN analysis.daily_area.day IS 'UTC, of received_at.';
+COMMENT ON COLUMN analysis.daily_area.primary_area IS 'The category''s area of action.';
+COMMENT ON COLUMN analysis.daily_area.tlp IS 'The reports'' own label.';
+COMMENT ON COLUMN analysis.daily_area.reports IS 'How many reports.';
+COMMENT ON COLUMN analysis.daily_area.people_affected IS 'Sum of what they report.';
+GRANT SELECT ON analysis.daily_area TO intake_analyst;
 
 SET LOCAL ROLE intake_owner;
 -- What was stored before this file counts too.

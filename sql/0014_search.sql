@@ -62,12 +62,10 @@ INSERT INTO intake.language (subtag, config)
 			('tr', 'turkish'), ('yi', 'yiddish')) AS l(subtag, name)
 		JOIN pg_ts_config AS c ON c.cfgname = l.name AND c.cfgnamespace = 'pg_catalog'::regnamespace
 ON CONFLICT DO NOTHING;
-CREATE OR REPLACE FUNCTION intake.config_of(language text) RETURNS regconfig
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT coalesce((SELECT l.config FROM intake.language AS l
-		WHERE l.subtag = lower(split_part(coalesce(language, 'en'), '-', 1))), 'simple'::regconfig)
-$$;
-COMMENT ON FUNCTION intake.config_of IS 'The text search configuration of a report''s language.';
+CREATE OR REPLACE FUNCTION intake.language_subtag(language text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN lower(split_part(coalesce(language, 'en'), '-', 1));
+COMMENT ON FUNCTION intake.language_subtag IS 'What intake.language is asked for, by the language of a report.';
 
 CREATE TABLE IF NOT EXISTS intake.words (
 	report uuid NOT NULL,
@@ -92,22 +90,33 @@ COMMENT ON COLUMN intake.words.config IS 'Text search configuration of its langu
 COMMENT ON COLUMN intake.words.words IS 'Stems; those of the title weigh A, the others D.';
 CREATE INDEX IF NOT EXISTS words_gin ON intake.words USING gin (words);
 
+-- The functions named _in make rows of what was read of one report; they are put in place of their
+-- calls. Those named _of read reports.
+CREATE OR REPLACE FUNCTION intake.words_in(config regconfig, title text, narrative text, tlp smallint,
+	tlp_strictest smallint)
+RETURNS TABLE (min_tlp smallint, below_tlp smallint, words tsvector)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT tlp_strictest, 9::smallint,
+		setweight(to_tsvector(config, title), 'A') || to_tsvector(config, narrative)
+	UNION ALL
+	SELECT tlp, tlp_strictest, setweight(to_tsvector(config, title), 'A') WHERE tlp < tlp_strictest;
+END;
+COMMENT ON FUNCTION intake.words_in IS 'What intake.words holds of a report.';
+
 CREATE OR REPLACE FUNCTION intake.words_of(reports uuid[]) RETURNS SETOF intake.words
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN QUERY
 	SELECT r.id, w.min_tlp, w.below_tlp, r.partner_id,
-		intake.is_kept_from_law_enforcement(r.sharing_law_enforcement), r.primary_area, r.config,
+		intake.is_kept_from_law_enforcement(r.sharing_law_enforcement), r.primary_area, c.config,
 		w.words
-	FROM (SELECT *, intake.config_of(s.language) AS config FROM intake.report AS s
-			WHERE s.id = ANY (reports) AND NOT s.is_test AND NOT s.is_exercise OFFSET 0) AS r
-		CROSS JOIN LATERAL (SELECT setweight(to_tsvector(r.config, r.title), 'A') AS title) AS t
-		CROSS JOIN LATERAL (
-			SELECT r.tlp_strictest, 9::smallint,
-				t.title || to_tsvector(r.config, intake.document(r.payload) ->> 'narrative')
-			UNION ALL
-			SELECT r.tlp, r.tlp_strictest, t.title WHERE r.tlp < r.tlp_strictest
-		) AS w(min_tlp, below_tlp, words);
+	FROM intake.report AS r
+		LEFT JOIN intake.language AS l ON l.subtag = intake.language_subtag(r.language)
+		CROSS JOIN LATERAL (SELECT coalesce(l.config, 'simple'::regconfig) AS config) AS c
+		CROSS JOIN LATERAL intake.words_in(c.config, r.title,
+			intake.document(r.payload) ->> 'narrative', r.tlp, r.tlp_strictest) AS w
+	WHERE r.id = ANY (reports) AND NOT r.is_test AND NOT r.is_exercise;
 END
 $$;
 COMMENT ON FUNCTION intake.words_of IS 'The rows of intake.words for reports; none for tests and exercises.';
@@ -115,13 +124,12 @@ COMMENT ON FUNCTION intake.words_of IS 'The rows of intake.words for reports; no
 -- ---- hosts, and other things that reports share
 
 CREATE OR REPLACE FUNCTION intake.host_of(type text, value text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT CASE type
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN CASE type
 		WHEN 'domain' THEN value
 		WHEN 'email' THEN lower(substring(value FROM '@([^@]+)$'))
 		WHEN 'url' THEN lower(substring(value FROM '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)'))
-	END
-$$;
+	END;
 COMMENT ON FUNCTION intake.host_of IS 'The host that an indicator names, in lower case; NULL where it names none.';
 
 CREATE TABLE IF NOT EXISTS intake.host (
@@ -141,22 +149,31 @@ COMMENT ON COLUMN intake.host.role IS 'As reported.';
 COMMENT ON COLUMN intake.host.value IS 'As reported.';
 CREATE INDEX IF NOT EXISTS host_reversed ON intake.host (reversed_host);
 
--- The index knows only in which blocks ids lie, so it is asked for the range of them, once.
+-- From the payload, which is read for the words anyhow: the rows of intake.indicator lie beside those
+-- of other reports, and are found by an index that knows blocks only.
+CREATE OR REPLACE FUNCTION intake.hosts_in(report uuid, tlp smallint, indicators jsonb)
+RETURNS SETOF intake.host
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT reverse(h.host), report, h.tlp, h.type, h.role, h.value
+	FROM (SELECT intake.host_of(e.value ->> 'type', e.value ->> 'value') AS host,
+			coalesce(intake.tlp_number(e.value ->> 'tlp'), tlp) AS tlp, e.value ->> 'type' AS type,
+			e.value ->> 'role' AS role, e.value ->> 'value' AS value
+		FROM jsonb_array_elements(indicators) AS e
+		WHERE e.value ->> 'type' IN ('domain', 'email', 'url') OFFSET 0) AS h
+	WHERE octet_length(h.host) <= 253;
+END;
+COMMENT ON FUNCTION intake.hosts_in IS 'What intake.host holds of a report.';
 CREATE OR REPLACE FUNCTION intake.hosts_of(reports uuid[]) RETURNS SETOF intake.host
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
-DECLARE
-	first CONSTANT uuid := (SELECT r.r FROM unnest(reports) AS r(r) ORDER BY 1 LIMIT 1);
-	last CONSTANT uuid := (SELECT r.r FROM unnest(reports) AS r(r) ORDER BY 1 DESC LIMIT 1);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN QUERY
-	SELECT reverse(h.host), i.report, i.tlp, i.type, i.role, i.value
-	FROM intake.indicator AS i
-		CROSS JOIN LATERAL (SELECT intake.host_of(i.type, i.value) AS host) AS h
-	WHERE i.report BETWEEN first AND last AND i.report IN (SELECT unnest(reports))
-		AND octet_length(h.host) <= 253;
+	SELECT h.* FROM intake.report AS r
+		CROSS JOIN LATERAL intake.hosts_in(r.id, r.tlp, intake.document(r.payload) -> 'indicators') AS h
+	WHERE r.id = ANY (reports) AND NOT r.is_test AND NOT r.is_exercise;
 END
 $$;
-COMMENT ON FUNCTION intake.hosts_of IS 'The rows of intake.host for reports.';
+COMMENT ON FUNCTION intake.hosts_of IS 'The rows of intake.host for reports; none for tests and exercises.';
 
 CREATE TABLE IF NOT EXISTS intake.trait (
 	kind text NOT NULL,
@@ -172,25 +189,33 @@ COMMENT ON COLUMN intake.trait.min_tlp IS 'Clearance that a reader needs.';
 CREATE INDEX IF NOT EXISTS trait_value ON intake.trait (kind, value) WHERE length(value) <= 200;
 CREATE INDEX IF NOT EXISTS trait_report ON intake.trait (report);
 
+CREATE OR REPLACE FUNCTION intake.traits_in(report uuid, tlp smallint, tlp_strictest smallint,
+	malware text[], techniques jsonb, vulnerabilities jsonb, "references" jsonb)
+RETURNS SETOF intake.trait
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'malware', left(lower(m.m), 200), report, tlp FROM unnest(malware) AS m(m) WHERE m.m <> ''
+	UNION ALL
+	SELECT 'technique', left(t.t, 200), report, tlp_strictest
+	FROM jsonb_array_elements_text(techniques) AS t(t) WHERE t.t <> ''
+	UNION ALL
+	SELECT 'vulnerability', left(v.v, 200), report, tlp_strictest
+	FROM jsonb_array_elements_text(vulnerabilities) AS v(v) WHERE v.v <> ''
+	UNION ALL
+	SELECT 'reference', left(e.value ->> 'value', 200), report, tlp_strictest
+	FROM jsonb_array_elements("references") AS e WHERE e.value ->> 'value' <> '';
+END;
+COMMENT ON FUNCTION intake.traits_in IS 'What intake.trait holds of a report.';
 CREATE OR REPLACE FUNCTION intake.traits_of(reports uuid[]) RETURNS SETOF intake.trait
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN QUERY
-	SELECT DISTINCT t.kind, left(t.value, 200), r.id, t.min_tlp
+	SELECT t.*
 	FROM (SELECT s.*, intake.document(s.payload) AS document FROM intake.report AS s
 			WHERE s.id = ANY (reports) AND NOT s.is_test AND NOT s.is_exercise OFFSET 0) AS r
-		CROSS JOIN LATERAL (
-			SELECT 'malware', lower(unnest(r.malware)), r.tlp
-			UNION ALL
-			SELECT 'technique', jsonb_array_elements_text(r.document -> 'techniques'), r.tlp_strictest
-			UNION ALL
-			SELECT 'vulnerability', jsonb_array_elements_text(r.document -> 'vulnerabilities'),
-				r.tlp_strictest
-			UNION ALL
-			SELECT 'reference', e.value ->> 'value', r.tlp_strictest
-			FROM jsonb_array_elements(r.document -> 'references') AS e
-		) AS t(kind, value, min_tlp)
-	WHERE t.value <> '';
+		CROSS JOIN LATERAL intake.traits_in(r.id, r.tlp, r.tlp_strictest, r.malware,
+			r.document -> 'techniques', r.document -> 'vulnerabilities', r.document -> 'references')
+			AS t;
 END
 $$;
 COMMENT ON FUNCTION intake.traits_of IS 'The rows of intake.trait for reports; none for tests and exercises.';
@@ -212,10 +237,17 @@ END
 $$;
 COMMENT ON FUNCTION intake.pending_reports IS 'Reports that housekeeping has not taken yet.';
 
--- However many rows a planner expects, a step reads its few by their ids.
+CREATE OR REPLACE FUNCTION intake.is_current(report uuid) RETURNS boolean
+LANGUAGE sql STABLE
+	RETURN NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = report)
+		AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = is_current.report);
+COMMENT ON FUNCTION intake.is_current IS 'Whether it is the newest revision and not retracted.';
+
+-- However many rows a planner expects, a step reads its few by their ids; to compile what reads so
+-- few takes longer than all else.
 CREATE OR REPLACE FUNCTION intake.housekeep(max_changes int) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+	SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
 	taken intake.change[];
 	added uuid[];
@@ -239,9 +271,37 @@ BEGIN
 	END IF;
 	PERFORM intake.fold(taken);
 	added := ARRAY(SELECT c.report FROM unnest(taken) AS c WHERE c.sign = 1);
-	INSERT INTO intake.words SELECT * FROM intake.words_of(added) ON CONFLICT DO NOTHING;
-	INSERT INTO intake.host SELECT * FROM intake.hosts_of(added);
-	INSERT INTO intake.trait SELECT * FROM intake.traits_of(added);
+	-- Words are those of current reports, in whichever order changes are taken: what stops being
+	-- current after the look below has its change taken later.
+	DELETE FROM intake.words AS w
+	WHERE w.report = ANY (ARRAY(SELECT c.report FROM unnest(taken) AS c WHERE c.sign = -1));
+	-- As words_of(), hosts_of() and traits_of(), but the payload is taken apart once.
+	WITH source AS MATERIALIZED (
+		SELECT r.id, r.tlp, r.tlp_strictest, r.partner_id, r.primary_area, r.title, r.malware,
+			intake.is_kept_from_law_enforcement(r.sharing_law_enforcement) AS is_kept,
+			coalesce(l.config, 'simple'::regconfig) AS config,
+			r.document ->> 'narrative' AS narrative, r.document -> 'indicators' AS indicators,
+			r.document -> 'techniques' AS techniques,
+			r.document -> 'vulnerabilities' AS vulnerabilities,
+			r.document -> 'references' AS "references"
+		FROM (SELECT s.*, intake.document(s.payload) AS document FROM intake.report AS s
+				WHERE s.id = ANY (added) AND NOT s.is_test AND NOT s.is_exercise OFFSET 0) AS r
+			LEFT JOIN intake.language AS l ON l.subtag = intake.language_subtag(r.language)),
+	word AS (
+		INSERT INTO intake.words
+			SELECT s.id, w.min_tlp, w.below_tlp, s.partner_id, s.is_kept, s.primary_area, s.config,
+				w.words
+			FROM source AS s CROSS JOIN LATERAL
+				intake.words_in(s.config, s.title, s.narrative, s.tlp, s.tlp_strictest) AS w
+			WHERE intake.is_current(s.id)
+			ON CONFLICT DO NOTHING),
+	host AS (
+		INSERT INTO intake.host
+			SELECT h.* FROM source AS s
+				CROSS JOIN LATERAL intake.hosts_in(s.id, s.tlp, s.indicators) AS h)
+	INSERT INTO intake.trait
+		SELECT t.* FROM source AS s CROSS JOIN LATERAL intake.traits_in(s.id, s.tlp,
+			s.tlp_strictest, s.malware, s.techniques, s.vulnerabilities, s."references") AS t;
 	RETURN cardinality(taken);
 END
 $$;
@@ -262,20 +322,11 @@ END
 $$;
 COMMENT ON FUNCTION intake.check_max_rows IS 'Refuses a number of rows that is out of range.';
 
-CREATE OR REPLACE FUNCTION intake.is_current(report uuid) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RETURN NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = is_current.report)
-		AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = is_current.report);
-END
-$$;
-COMMENT ON FUNCTION intake.is_current IS 'Whether it is the newest revision and not retracted.';
-
 CREATE OR REPLACE FUNCTION analysis.search(query text, max_rows int DEFAULT 50)
 RETURNS TABLE (report uuid, rank real, received_at timestamptz, partner text, report_id text,
 	category text, tlp text, severity int, title text, is_complete boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan AS $$
+	SET plan_cache_mode = force_custom_plan SET work_mem = '32MB' SET jit = off AS $$
 DECLARE
 	max_ranked CONSTANT int := 10000;
 	reader CONSTANT intake.reader := intake.reader_now();
@@ -283,6 +334,8 @@ DECLARE
 	queries tsquery[];
 	any_query tsquery;
 	each tsquery;
+	-- Stopped being current, and housekeeping has not come by yet.
+	gone CONSTANT uuid[] := ARRAY(SELECT c.report FROM intake.change AS c WHERE c.sign = -1);
 BEGIN
 	PERFORM intake.check_max_rows(max_rows);
 	-- Everybody's words are looked for as their language spells them.
@@ -308,6 +361,7 @@ BEGIN
 			AND (reader.partners IS NULL OR w.partner_id = ANY (reader.partners))
 			AND (reader.areas IS NULL OR w.primary_area = ANY (reader.areas))
 			AND NOT (reader.is_law_enforcement AND w.is_kept_from_law_enforcement)
+			AND w.report <> ALL (gone)
 		ORDER BY w.report DESC LIMIT max_ranked + 1),
 	pending AS (
 		SELECT w.report, w.config, w.words FROM intake.words_of(intake.pending_reports()) AS w
@@ -315,14 +369,14 @@ BEGIN
 			AND w.min_tlp <= reader.tlp AND reader.tlp < w.below_tlp
 			AND (reader.partners IS NULL OR w.partner_id = ANY (reader.partners))
 			AND (reader.areas IS NULL OR w.primary_area = ANY (reader.areas))
-			AND NOT (reader.is_law_enforcement AND w.is_kept_from_law_enforcement)),
+			AND NOT (reader.is_law_enforcement AND w.is_kept_from_law_enforcement)
+			AND NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = w.report)
+			AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = w.report)),
 	ranked AS (
 		SELECT m.report, ts_rank(m.words, m.query) AS rank
 		FROM (SELECT c.*, queries[array_position(configs, c.config)] AS query
 			FROM (SELECT * FROM candidate UNION ALL SELECT * FROM pending) AS c) AS m
 		WHERE m.words @@ m.query
-			AND NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = m.report)
-			AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = m.report)
 		ORDER BY 2 DESC, 1 DESC LIMIT max_rows)
 	SELECT r.id, k.rank, r.received_at, p.name, r.report_id, r.category, intake.tlp_label(r.tlp),
 		r.severity::int, r.title,
@@ -516,6 +570,43 @@ COMMENT ON FUNCTION analysis.related IS
 GRANT EXECUTE ON FUNCTION analysis.search, analysis.seen, analysis.indicators_in, analysis.related
 	TO intake_analyst;
 
+-- A cluster's reports are found by union and find over their numbers, for which time hardly grows
+-- faster than the number of reports. A report's number rises with its id: the oldest is the root.
+CREATE OR REPLACE FUNCTION intake.roots(firsts int[], seconds int[], nodes int) RETURNS int[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	parents int[] := ARRAY(SELECT generate_series(1, nodes));
+	a int;
+	b int;
+BEGIN
+	FOR i IN 1 .. cardinality(firsts) LOOP
+		a := firsts[i];
+		WHILE parents[a] <> a LOOP
+			parents[a] := parents[parents[a]];
+			a := parents[a];
+		END LOOP;
+		b := seconds[i];
+		WHILE parents[b] <> b LOOP
+			parents[b] := parents[parents[b]];
+			b := parents[b];
+		END LOOP;
+		IF a < b THEN
+			parents[b] := a;
+		ELSIF b < a THEN
+			parents[a] := b;
+		END IF;
+	END LOOP;
+	-- A parent stands before its children.
+	FOR i IN 1 .. nodes LOOP
+		parents[i] := parents[parents[i]];
+	END LOOP;
+	RETURN parents;
+END
+$$;
+COMMENT ON FUNCTION intake.roots IS
+	'The smallest number of each one''s cluster, for the numbers from 1 to nodes and pairs of them that hang together.';
+GRANT EXECUTE ON FUNCTION intake.roots TO intake_view;
+
 SET LOCAL ROLE intake_view;
 CREATE OR REPLACE FUNCTION analysis.timeline(starts_at timestamptz, ends_at timestamptz, step interval)
 RETURNS TABLE (step_starts_at timestamptz, reports bigint, critical_reports bigint,
@@ -532,10 +623,14 @@ BEGIN
 	FROM generate_series(starts_at, ends_at - interval '1 microsecond', step) AS s(at)
 		LEFT JOIN (
 			SELECT date_bin(step, r.received_at, starts_at) AS at, count(*) AS reports,
-				count(*) FILTER (WHERE r.critical) AS critical, max(r.severity) AS severity,
+				count(*) FILTER (WHERE r.is_critical) AS critical, max(r.severity)::int AS severity,
 				sum(r.people_affected) AS people
-			FROM analysis.report AS r
-			WHERE r.received_at >= starts_at AND r.received_at < ends_at GROUP BY 1) AS n
+			FROM intake.report AS r
+			WHERE r.received_at >= starts_at AND r.received_at < ends_at
+				AND NOT r.is_test AND NOT r.is_exercise
+				AND NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = r.id)
+				AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = r.id)
+			GROUP BY 1) AS n
 			ON n.at = s.at
 	ORDER BY s.at;
 END
@@ -547,37 +642,64 @@ CREATE OR REPLACE FUNCTION analysis.campaigns_between(starts_at timestamptz, end
 	max_holders int DEFAULT 20)
 RETURNS TABLE (campaign uuid, reports bigint, partners text[], categories text[],
 	first_received_at timestamptz, last_received_at timestamptz, indicators text[])
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan SET work_mem = '64MB' SET jit = off AS $$
+DECLARE
+	current_ids uuid[];
+	ids uuid[];
+	rare_values text[];
+	holders int[];
+	firsts int[];
 BEGIN
-	RETURN QUERY
-	WITH RECURSIVE held AS MATERIALIZED (
-		SELECT DISTINCT i.value, i.report FROM analysis.indicator AS i
-		WHERE i.received_at >= starts_at AND i.received_at < ends_at
+	current_ids := ARRAY(
+		SELECT r.id FROM intake.report AS r
+		WHERE r.received_at >= starts_at AND r.received_at < ends_at
+			AND NOT r.is_test AND NOT r.is_exercise
+			AND NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = r.id)
+			AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = r.id)
+		ORDER BY 1);
+	WITH held AS MATERIALIZED (
+		SELECT DISTINCT i.value, i.report FROM intake.indicator AS i
+			JOIN unnest(current_ids) AS c(id) ON c.id = i.report
+		-- The ids are in order: what lies between the outermost is found by an index.
+		WHERE i.report BETWEEN current_ids[1] AND current_ids[cardinality(current_ids)]
 			AND i.role <> 'target' AND octet_length(i.value) <= 512),
 	rare AS MATERIALIZED (
-		SELECT h.value, h.report, min(h.report::text) OVER (PARTITION BY h.value) AS first
-		FROM held AS h
-			JOIN (SELECT c.value FROM held AS c GROUP BY 1
-				HAVING count(*) BETWEEN 2 AND max_holders) AS r ON r.value = h.value),
-	-- Reports that share a rare indicator are neighbours of the first of them.
-	edge AS MATERIALIZED (
-		SELECT DISTINCT r.report AS a, r.first::uuid AS b FROM rare AS r WHERE r.report <> r.first::uuid
-		UNION
-		SELECT DISTINCT r.first::uuid, r.report FROM rare AS r WHERE r.report <> r.first::uuid),
-	reach(start, report) AS (
-		SELECT DISTINCT e.a, e.a FROM edge AS e
-		UNION
-		SELECT e.b, w.report FROM reach AS w JOIN edge AS e ON e.a = w.start
-			WHERE w.report < e.b),
-	member AS (
-		SELECT w.start AS report, min(w.report::text)::uuid AS campaign FROM reach AS w GROUP BY 1)
-	SELECT m.campaign, count(*), array_agg(DISTINCT r.partner), array_agg(DISTINCT r.category),
-		min(r.received_at), max(r.received_at),
-		(SELECT array_agg(v.value) FROM (SELECT s.value FROM rare AS s JOIN member AS o
-				ON o.report = s.report AND o.campaign = m.campaign
-			GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 10) AS v)
-	FROM member AS m JOIN analysis.report AS r ON r.id = m.report
-	GROUP BY m.campaign
+		SELECT h.value, h.report, h.first FROM (
+			SELECT s.value, s.report, count(*) OVER same AS n,
+				first_value(s.report) OVER (same ORDER BY s.report) AS first
+			FROM held AS s WINDOW same AS (PARTITION BY s.value)) AS h
+		WHERE h.n BETWEEN 2 AND max_holders),
+	node AS MATERIALIZED (
+		SELECT d.report, row_number() OVER (ORDER BY d.report)::int AS number
+		FROM (SELECT DISTINCT r.report FROM rare AS r) AS d)
+	SELECT (SELECT array_agg(n.report ORDER BY n.number) FROM node AS n),
+		array_agg(r.value), array_agg(n.number), array_agg(f.number)
+	INTO ids, rare_values, holders, firsts
+	FROM rare AS r JOIN node AS n ON n.report = r.report JOIN node AS f ON f.report = r.first;
+
+	RETURN QUERY
+	WITH member AS MATERIALIZED (
+		SELECT m.ordinality::int AS number, m.root, ids[m.ordinality] AS report
+		FROM unnest(intake.roots(holders, firsts, cardinality(ids))) WITH ORDINALITY AS m(root)),
+	shared AS (
+		SELECT v.root, array_agg(v.value ORDER BY v.n DESC, v.value) AS indicators
+		FROM (SELECT m.root, r.value, count(*) AS n,
+				row_number() OVER (PARTITION BY m.root ORDER BY count(*) DESC, r.value) AS place
+			FROM unnest(rare_values, holders) AS r(value, holder)
+				JOIN member AS m ON m.number = r.holder
+			GROUP BY m.root, r.value) AS v
+		WHERE v.place <= 10 GROUP BY v.root),
+	cluster AS (
+		SELECT m.root, count(*) AS reports, array_agg(DISTINCT p.name) AS partners,
+			array_agg(DISTINCT r.category) AS categories, min(r.received_at) AS first_at,
+			max(r.received_at) AS last_at
+		FROM member AS m
+			JOIN intake.report AS r ON r.id = m.report
+			JOIN intake.partner AS p ON p.id = r.partner_id
+		GROUP BY m.root)
+	SELECT ids[c.root], c.reports, c.partners, c.categories, c.first_at, c.last_at, s.indicators
+	FROM cluster AS c JOIN shared AS s ON s.root = c.root
 	ORDER BY 2 DESC, 1;
 END
 $$;

@@ -100,7 +100,7 @@ static const struct api_operation operations[] = {
 			{201, "Retracted", {JSON, "Receipt"}, NULL},
 		},
 		.rejects = ANY | BODY | R(NOT_FOUND) | R(RETRACTION_INVALID) | R(RETRACTION_CONFLICT) |
-			R(REVISION_SUPERSEDED) | R(UNSTORABLE),
+			R(REVISION_SUPERSEDED) | R(REPORT_ERASED) | R(UNSTORABLE),
 	},
 	{
 		.route = ROUTE_WHOAMI,

@@ -658,10 +658,15 @@ static void refuse_with_receipt(struct conn *conn, enum reject reject, struct re
 	reply_send(conn);
 }
 
+enum receipt_status intake_repeat_status(const struct receipt *receipt)
+{
+	return receipt->status == RECEIPT_ERASED ? RECEIPT_ERASED : RECEIPT_DUPLICATE;
+}
+
 static void answer_with_receipt(struct conn *conn, struct receipt *receipt, int status)
 {
 	if (conn->question == QUESTION_STORE || conn->question == QUESTION_REPEAT) {
-		receipt->status = RECEIPT_DUPLICATE;
+		receipt->status = intake_repeat_status(receipt);
 		metric_add(&conn->worker->metrics.duplicates, 1);
 		metric_add(&reply_partner_metrics(conn)->duplicates, 1);
 	}
@@ -721,6 +726,9 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		break;
 	case STORE_SUPERSEDED:
 		reply_refuse(conn, REJECT_REVISION_SUPERSEDED, NULL);
+		break;
+	case STORE_ERASED:
+		reply_refuse(conn, REJECT_REPORT_ERASED, NULL);
 		break;
 	case STORE_UNSTORABLE:
 		reply_refuse(conn, REJECT_UNSTORABLE,

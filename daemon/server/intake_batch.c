@@ -175,11 +175,11 @@ static void refuse_line(
 	settle(conn, result, true);
 }
 
-static void settle_receipt(struct conn *conn, struct result *result,
-	const struct store_result *stored, enum receipt_status status)
+static void settle_repeat(
+	struct conn *conn, struct result *result, const struct store_result *stored)
 {
 	struct receipt receipt = stored->receipt;
-	receipt.status = status;
+	receipt.status = intake_repeat_status(&receipt);
 	metric_add(&conn->worker->metrics.duplicates, 1);
 	metric_add(&reply_partner_metrics(conn)->duplicates, 1);
 	settle(conn, result,
@@ -216,7 +216,7 @@ static void take_store_result(
 		break;
 	case STORE_FOUND:
 	case STORE_DUPLICATE:
-		settle_receipt(conn, result, stored, RECEIPT_DUPLICATE);
+		settle_repeat(conn, result, stored);
 		break;
 	case STORE_NOT_FOUND:
 		/* The refusal that was prepared stands. */
@@ -227,6 +227,9 @@ static void take_store_result(
 		break;
 	case STORE_SUPERSEDED:
 		refuse_line(conn, result, REJECT_REVISION_SUPERSEDED, NULL);
+		break;
+	case STORE_ERASED:
+		refuse_line(conn, result, REJECT_REPORT_ERASED, NULL);
 		break;
 	case STORE_RETRACTED:
 		ENSURE(!"no retraction is in a batch");

@@ -22,6 +22,8 @@ size_t intake_body_limit(const struct conn *conn);
 void intake_request(struct conn *conn);
 /* The store's answer to what the connection waits for. */
 void intake_store_result(struct conn *conn, const struct store_result *result);
+/* What a repeat's receipt says: that it is one, or that what it repeats is erased. */
+enum receipt_status intake_repeat_status(const struct receipt *receipt);
 /* All or nothing was asked for. */
 bool intake_is_atomic(const struct conn *conn);
 /* The refusal of a whole body that was judged: json-invalid, or the errors found. */

@@ -7,7 +7,7 @@
 #include <endian.h>
 #include <string.h>
 
-/* Columns of intake.receipt (sql/0005_store.sql, sql/0007_retraction.sql). */
+/* Columns of intake.receipt (sql/0005_store.sql, 0007_retraction.sql, 0015_keeping.sql). */
 enum {
 	ANSWER_PLACE,
 	ANSWER_OUTCOME,
@@ -23,7 +23,8 @@ enum {
 	ANSWER_ACTION_AREAS,
 	ANSWER_WARNINGS,
 	ANSWER_RETRACTED_AT,
-	ANSWER_REASON
+	ANSWER_REASON,
+	ANSWER_ERASED_AT
 };
 
 static struct str text_at(const PGresult *result, int row, int column)
@@ -55,8 +56,8 @@ static enum store_outcome outcome_from(struct str text)
 		enum store_outcome outcome;
 	} outcomes[] = {{"stored", STORE_STORED}, {"duplicate", STORE_DUPLICATE},
 		{"conflict", STORE_CONFLICT}, {"superseded", STORE_SUPERSEDED},
-		{"rolled-back", STORE_ROLLED_BACK}, {"retracted", STORE_RETRACTED},
-		{"not found", STORE_NOT_FOUND}};
+		{"erased", STORE_ERASED}, {"rolled-back", STORE_ROLLED_BACK},
+		{"retracted", STORE_RETRACTED}, {"not found", STORE_NOT_FOUND}};
 	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
 		if (str_equal(text, str_from(outcomes[i].text))) {
 			return outcomes[i].outcome;
@@ -105,5 +106,8 @@ void answer_read(const PGresult *result, int row, struct answer *answer_out)
 		receipt->status = RECEIPT_RETRACTED;
 		receipt->retracted_at_us = time_at(result, row, ANSWER_RETRACTED_AT);
 		receipt->reason = text_at(result, row, ANSWER_REASON);
+	}
+	if (!PQgetisnull(result, row, ANSWER_ERASED_AT)) {
+		receipt->status = RECEIPT_ERASED;
 	}
 }

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 /* The migration this program was written for. */
-#define SCHEMA_VERSION 14
+#define SCHEMA_VERSION 15
 
 extern const char SCHEMA_SESSION_SQL[];
 

@@ -8,6 +8,7 @@
 #define HELP_WIDTH 96
 
 #define FIELD(name) offsetof(struct request, name)
+#define LABELS "TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"
 
 const struct option_row option_rows[OPTION_COUNT] = {
 	[OPTION_CONF] = {"conf", 'c', VALUE_FILE, FIELD(conf_path)},
@@ -33,6 +34,27 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	[OPTION_OUT] = {"out", 0, VALUE_FOLDER, FIELD(out)},
 	[OPTION_DAYS] = {"days", 0, VALUE_NUMBER, FIELD(days), .max = 3650},
 	[OPTION_INTERVAL] = {"interval", 0, VALUE_NUMBER, FIELD(interval_s), .max = 3600},
+	[OPTION_REPORT] = {"report", 0, VALUE_TEXTS, FIELD(reports)},
+	[OPTION_REVISION] = {"revision", 0, VALUE_NUMBER, FIELD(revision), .max = 1000000},
+	[OPTION_TEST] = {"test", 0, VALUE_NONE, FIELD(is_test)},
+	[OPTION_PERSON] = {"person", 0, VALUE_TEXT, FIELD(person)},
+	[OPTION_ASKED_BY] = {"asked-by", 0, VALUE_TEXT, FIELD(asked_by)},
+	[OPTION_REASON] = {"reason", 0, VALUE_TEXT, FIELD(reason)},
+	[OPTION_YES] = {"yes", 0, VALUE_NONE, FIELD(is_agreed)},
+	[OPTION_DRY_RUN] = {"dry-run", 0, VALUE_NONE, FIELD(is_dry_run)},
+	[OPTION_PARTNER] = {"partner", 0, VALUE_PARTNER, FIELD(partner)},
+	[OPTION_CATEGORY] = {"category", 0, VALUE_TEXT, FIELD(category)},
+	[OPTION_AREA] = {"area", 0, VALUE_CHOICE, FIELD(area),
+		.choices = {"AA1", "AA2", "AA3", "AA4"}},
+	[OPTION_SINCE] = {"since", 0, VALUE_TEXT, FIELD(since)},
+	[OPTION_UNTIL] = {"until", 0, VALUE_TEXT, FIELD(until)},
+	[OPTION_ENDS] = {"ends", 0, VALUE_TEXT, FIELD(ends)},
+	[OPTION_TLP] = {"tlp", 0, VALUE_CHOICE, FIELD(tlp), .choices = {LABELS}},
+	[OPTION_TLP_MAX] = {"tlp-max", 0, VALUE_CHOICE, FIELD(tlp_max), .choices = {LABELS}},
+	[OPTION_FORMAT] = {"format", 0, VALUE_CHOICE, FIELD(format),
+		.choices = {"ndjson", "csv", "stix"}},
+	[OPTION_WHERE] = {"where", 0, VALUE_TEXT, FIELD(where)},
+	[OPTION_CONNECTION] = {"connection", 0, VALUE_TEXT, FIELD(connection)},
 };
 
 static const char *set_fault(const struct request *request)
@@ -71,6 +93,30 @@ static const char *cert_revoke_fault(const struct request *request)
 {
 	return (request->certificate == NULL) == (request->argument == NULL)
 		? "either the key's SHA-256 or --cert says which key"
+		: NULL;
+}
+
+static const char *hold_fault(const struct request *request)
+{
+	if (request->reports.count > 1) {
+		return "a hold is on one --report; add one for each";
+	}
+	return request->reason == NULL ? "--reason says why" : NULL;
+}
+
+static const char *erase_fault(const struct request *request)
+{
+	if ((request->person == NULL) == (request->reports.count == 0)) {
+		return "either --report or --person says what is erased";
+	}
+	if (request->revision != 0 && request->reports.count != 1) {
+		return "--revision goes with one --report";
+	}
+	if (request->is_test && request->person != NULL) {
+		return "--test goes with --report: a person is looked for in tests too";
+	}
+	return request->reason == NULL || request->asked_by == NULL
+		? "--reason and --asked-by say why and for whom, for the log"
 		: NULL;
 }
 
@@ -123,6 +169,38 @@ const struct command commands[] = {
 		.conf_need = CONF_IN_PART},
 	{"top", NULL, "[--interval SECONDS]", "the same, again and again", .run = top_command_run,
 		.conf_need = CONF_IN_PART, .options = {OPTION_INTERVAL}},
+	{"hold", "add",
+		"[--report PARTNER/REPORT_ID] [--partner NAME] [--category CODE] [--since TIME] "
+		"[--until TIME] [--ends TIME] --reason TEXT",
+		"nothing of this is erased", .run = hold_command_add, .find_fault = hold_fault,
+		.options = {OPTION_REPORT, OPTION_PARTNER, OPTION_CATEGORY, OPTION_SINCE,
+			OPTION_UNTIL, OPTION_ENDS, OPTION_REASON}},
+	{"hold", "list", "", "all legal holds", .run = hold_command_list},
+	{"hold", "remove", "NUMBER", "end one", .operand = VALUE_TEXT, .run = hold_command_remove},
+	{"retention", "list", "", "how long reports are kept", .run = retention_command_list},
+	{"retention", "set", "PERIOD [--tlp LABEL] [--category CODE]", "change that",
+		.operand = VALUE_TEXT, .run = retention_command_set,
+		.options = {OPTION_TLP, OPTION_CATEGORY}},
+	{"retention", "remove", "[--tlp LABEL] [--category CODE]", "take it away",
+		.run = retention_command_remove, .options = {OPTION_TLP, OPTION_CATEGORY}},
+	{"retention", "run", "[--dry-run]", "erase what is too old", .is_default = true,
+		.run = retention_command_run, .options = {OPTION_DRY_RUN}},
+	{"erase", NULL,
+		"--report KEY... [--revision N] [--test]|--person TEXT --asked-by WHO "
+		"--reason TEXT [--dry-run] [--yes]",
+		"erase reports, or a person", .run = erase_command_run, .find_fault = erase_fault,
+		.options = {OPTION_REPORT, OPTION_REVISION, OPTION_TEST, OPTION_PERSON,
+			OPTION_ASKED_BY, OPTION_REASON, OPTION_DRY_RUN, OPTION_YES}},
+	{"erasure", "list", "", "the log of erasures", .run = erasure_command_list},
+	{"erasure", "show", "NUMBER", "what one erased", .operand = VALUE_TEXT,
+		.run = erasure_command_show},
+	{"export", NULL,
+		"[--format ndjson|csv|stix] [--tlp-max LABEL] [--area CODE] [--category CODE] "
+		"[--partner NAME] [--since TIME] [--until TIME] [--where SQL] [--connection TEXT]",
+		"reports for others", .run = export_command_run, .conf_need = CONF_NONE,
+		.options = {OPTION_FORMAT, OPTION_TLP_MAX, OPTION_AREA, OPTION_CATEGORY,
+			OPTION_PARTNER, OPTION_SINCE, OPTION_UNTIL, OPTION_WHERE,
+			OPTION_CONNECTION}},
 	{"completion", NULL, "bash", "a script for the shell", .operand = VALUE_CHOICE,
 		.operand_choice = "bash", .run = completion_command_print, .conf_need = CONF_NONE},
 };
@@ -137,6 +215,12 @@ const struct command *command_find(char *const *words, int word_count, int *take
 		if (word_count >= *taken_out && strcmp(words[0], command->group) == 0 &&
 			(command->verb == NULL || strcmp(words[1], command->verb) == 0)) {
 			return command;
+		}
+	}
+	*taken_out = 1;
+	for (size_t i = 0; i < command_count && word_count == 1; i++) {
+		if (commands[i].is_default && strcmp(words[0], commands[i].group) == 0) {
+			return &commands[i];
 		}
 	}
 	return NULL;

@@ -32,6 +32,25 @@ enum option_id {
 	OPTION_OUT,
 	OPTION_DAYS,
 	OPTION_INTERVAL,
+	OPTION_REPORT,
+	OPTION_REVISION,
+	OPTION_TEST,
+	OPTION_PERSON,
+	OPTION_ASKED_BY,
+	OPTION_REASON,
+	OPTION_YES,
+	OPTION_DRY_RUN,
+	OPTION_PARTNER,
+	OPTION_CATEGORY,
+	OPTION_AREA,
+	OPTION_SINCE,
+	OPTION_UNTIL,
+	OPTION_ENDS,
+	OPTION_TLP,
+	OPTION_TLP_MAX,
+	OPTION_FORMAT,
+	OPTION_WHERE,
+	OPTION_CONNECTION,
 	OPTION_COUNT
 };
 
@@ -56,7 +75,7 @@ struct option_row {
 	enum value value;
 	size_t offset; /* of the field in struct request */
 	int max;
-	const char *choices[3];
+	const char *choices[6];
 };
 
 /* What a command needs of the configuration. */
@@ -75,6 +94,7 @@ struct command {
 	bool operand_is_optional;
 	const char *operand_choice; /* of VALUE_CHOICE: the only one */
 	enum conf_need conf_need;
+	bool is_default; /* its verb may be left out */
 	enum outcome (*run)(const struct request *request);
 	/* What the request lacks or has too much of, as a sentence; may be NULL. */
 	const char *(*find_fault)(const struct request *request);

@@ -72,6 +72,18 @@ static const char *perhaps_value(const struct option_row *row, char *const *argv
 	return row->choices[0];
 }
 
+/* "--relay is yes or no" */
+static void set_choice_fault(struct line *line, const struct option_row *row)
+{
+	size_t len = (size_t)snprintf(line->fault, sizeof(line->fault), "--%s is ", row->name);
+	for (size_t i = 0; row->choices[i] != NULL && len < sizeof(line->fault); i++) {
+		bool is_last = row->choices[i + 1] == NULL;
+		const char *before = i == 0 ? "" : is_last ? " or " : ", ";
+		len += (size_t)snprintf(line->fault + len, sizeof(line->fault) - len, "%s%s",
+			before, row->choices[i]);
+	}
+}
+
 /* Where a line has several faults, the first is said. */
 static void set_fault(struct line *line, const struct option_row *row)
 {
@@ -85,8 +97,7 @@ static void set_fault(struct line *line, const struct option_row *row)
 		snprintf(line->fault, sizeof(line->fault), "--%s is there more than %d times",
 			row->name, TEXTS_MAX);
 	} else {
-		snprintf(line->fault, sizeof(line->fault), "--%s is %s or %s", row->name,
-			row->choices[0], row->choices[1]);
+		set_choice_fault(line, row);
 	}
 }
 

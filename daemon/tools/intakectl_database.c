@@ -42,6 +42,17 @@ static const struct advice advices[] = {
 	{"23514", "partner_key_expires_at_check",
 		"a key expires at a time; write it as 2027-03-01 or 2027-03-01T12:00:00Z"},
 	{"23514", "partner_key_note_check", "the note is too long; it has at most 200 characters"},
+	{"23514", "legal_hold_is_on_something",
+		"a hold needs something to be on: --report, --partner, --category, --since or "
+		"--until"},
+	{"23514", "legal_hold_reason_check", "a reason has 1 to 1,000 characters"},
+	{"23514", "erasure_reason_check", "a reason has 1 to 1,000 characters"},
+	{"23514", "erasure_asked_by_check", "who asked has 1 to 200 characters"},
+	{"23514", "retention_policy_keep_check", "reports are kept for at least a day"},
+	{"23503", "legal_hold_category_fkey",
+		"there is no such category; \"intakectl taxonomy load\" makes them known"},
+	{"23503", "retention_policy_category_fkey",
+		"there is no such category; \"intakectl taxonomy load\" makes them known"},
 	{"3F000", NULL, "the database has no intaked schema; run \"intakectl db migrate\""},
 	{"42P01", NULL,
 		"the database lacks a table that this program needs; run \"intakectl db migrate\""},
@@ -197,4 +208,30 @@ bool database_run(struct database *database, const char *sql, const char *const 
 	PGresult *done = database_query(database, sql, parameters, parameter_count, err);
 	PQclear(done);
 	return done != NULL;
+}
+
+enum outcome database_act(const struct request *request, database_action *action)
+{
+	struct err err;
+	struct database database;
+	bool is_done = database_open(&database, DATABASE_OPERATOR, request, &err) &&
+		action(&database, request, &err);
+	database_close(&database);
+	return is_done ? OUTCOME_DONE : outcome_failed("%s", err.text);
+}
+
+bool database_print(struct database *database, const struct request *request, const char *sql,
+	const char *json_sql, struct err *err)
+{
+	PGresult *rows = database_query(database, request->is_json ? json_sql : sql, NULL, 0, err);
+	if (rows == NULL) {
+		return false;
+	}
+	if (request->is_json) {
+		puts(PQgetvalue(rows, 0, 0));
+	} else {
+		table_print(rows);
+	}
+	PQclear(rows);
+	return true;
 }

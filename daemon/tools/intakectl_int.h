@@ -57,6 +57,25 @@ struct request {
 	const char *out; /* a folder */
 	int days;
 	int interval_s;
+	struct texts reports; /* UUID, PARTNER/REPORT_ID or, with partner, REPORT_ID */
+	int revision;
+	bool is_test;
+	const char *person;
+	const char *asked_by;
+	const char *reason;
+	bool is_agreed;
+	bool is_dry_run;
+	const char *partner;
+	const char *category;
+	const char *area;
+	const char *since; /* times, as the database reads them */
+	const char *until;
+	const char *ends;
+	const char *tlp;
+	const char *tlp_max;
+	const char *format;
+	const char *where; /* a condition in SQL */
+	const char *connection;
 	const char *argument; /* behind the command's words */
 };
 
@@ -77,6 +96,17 @@ enum outcome config_command_show(const struct request *request);
 enum outcome reload_command_run(const struct request *request);
 enum outcome status_command_show(const struct request *request);
 enum outcome top_command_run(const struct request *request);
+enum outcome hold_command_add(const struct request *request);
+enum outcome hold_command_list(const struct request *request);
+enum outcome hold_command_remove(const struct request *request);
+enum outcome retention_command_list(const struct request *request);
+enum outcome retention_command_set(const struct request *request);
+enum outcome retention_command_remove(const struct request *request);
+enum outcome retention_command_run(const struct request *request);
+enum outcome erase_command_run(const struct request *request);
+enum outcome erasure_command_list(const struct request *request);
+enum outcome erasure_command_show(const struct request *request);
+enum outcome export_command_run(const struct request *request);
 enum outcome completion_command_print(const struct request *request);
 
 /* "intakectl: SENTENCE" on standard error. */
@@ -101,6 +131,13 @@ MUST_CHECK PGresult *database_query(struct database *database, const char *sql,
 /* The same without rows to look at. */
 MUST_CHECK bool database_run(struct database *database, const char *sql,
 	const char *const *parameters, int parameter_count, struct err *err);
+/* Opens the operator's database, acts, closes it; says why where that fails. */
+typedef bool database_action(
+	struct database *database, const struct request *request, struct err *err);
+enum outcome database_act(const struct request *request, database_action *action);
+/* Prints rows, or the one JSON value of the other statement, as the request wants it. */
+MUST_CHECK bool database_print(struct database *database, const struct request *request,
+	const char *sql, const char *json_sql, struct err *err);
 /* What went wrong with a statement, as a sentence that ends in what to do. */
 void database_explain(const struct database *database, const PGresult *result, struct err *err);
 

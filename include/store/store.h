@@ -26,6 +26,7 @@ enum store_outcome {
 	STORE_DUPLICATE,   /* equal content, or reason, was stored before: see the receipt */
 	STORE_CONFLICT,    /* other content, or another reason, was stored: see the receipt */
 	STORE_SUPERSEDED,  /* a newer revision is stored, this one is not, or not retracted */
+	STORE_ERASED,      /* what was stored under this key is erased, and was not this */
 	STORE_RETRACTED,   /* of store_retract, like STORE_STORED: see the receipt */
 	STORE_FOUND,       /* of store_find: see the receipt */
 	STORE_NOT_FOUND,   /* of store_find and store_retract */

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from harness import ADMINISTRATOR
-from test_leak import STORE
+from test_leak import STORE, carry
 
 RED = "INSERT INTO intake.clearance VALUES ('postgres', 4) ON CONFLICT DO NOTHING"
 
@@ -44,7 +44,8 @@ class Admin:
             return cursor.fetchall() if cursor.description else []
 
     def store(self, *reports, indicators=()):
-        self.run(STORE, [json.dumps(reports), json.dumps(list(indicators))])
+        rows = carry(reports, indicators) if indicators else reports
+        self.run(STORE, [json.dumps(rows), json.dumps(list(indicators))])
 
     def retract(self, report):
         self.run(
@@ -107,6 +108,21 @@ FROM analysis.daily ORDER BY 1, 2, 3, 4, 5, 6, 10
 """
 
 
+EXPECTED_DAILY_AREA = """
+SELECT day, primary_area, tlp, sum(reports), sum(people_affected) FROM analysis.daily
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+DAILY_AREA = "SELECT * FROM analysis.daily_area ORDER BY day, primary_area, tlp"
+
+
+def assert_exact(admin):
+    """Sums and search show the current reports."""
+    assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+    assert admin.run(DAILY_AREA) == admin.run(EXPECTED_DAILY_AREA)
+    found = admin.run("SELECT report FROM analysis.search('nothing', 10000) ORDER BY 1")
+    assert found == admin.run("SELECT id FROM analysis.report ORDER BY 1")
+
+
 def random_report(chance, **members):
     category, area = chance.choice(
         [("phishing", "AA4"), ("spam", "AA1"), ("ransomware", "AA3"), ("test-report", "AA4")]
@@ -129,7 +145,7 @@ def random_report(chance, **members):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_daily_is_exact_whenever_it_is_looked_at(admin, seed):
+def test_sums_and_search_are_exact_whenever_they_are_looked_at(admin, seed):
     """Reports, revisions and retractions by chance, and housekeeping in between."""
     chance = random.Random(seed)
     newest = {}
@@ -152,12 +168,37 @@ def test_daily_is_exact_whenever_it_is_looked_at(admin, seed):
         else:
             admin.housekeep(chance.choice([1, 3, 100]))
         if chance.random() < 0.2:
-            assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
-    assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+            assert_exact(admin)
+    assert_exact(admin)
     while admin.housekeep():
         pass
-    assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+    assert_exact(admin)
     assert admin.run("SELECT count(*) FROM intake.change") == [(0,)]
+    assert admin.run(
+        "SELECT count(*) FROM intake.words AS w JOIN analysis.report_history AS h ON h.id = w.report"
+        " WHERE NOT h.is_current"
+    ) == [(0,)]
+
+
+@pytest.mark.parametrize("partners", [None, ["beta"], []])
+@pytest.mark.parametrize("areas", [None, ["AA4"]])
+@pytest.mark.parametrize("is_law_enforcement", [False, True])
+def test_sums_by_area_are_those_of_the_days_for_every_reader(admin, partners, areas, is_law_enforcement):
+    chance = random.Random(7)
+    for _ in range(2):
+        admin.store(
+            *[
+                random_report(chance, sharing_law_enforcement=chance.choice([None, "no", "yes"]))
+                for _ in range(100)
+            ]
+        )
+        admin.housekeep(150)
+    admin.run(
+        "UPDATE intake.clearance SET max_tlp = 2, partners = %s, areas = %s, is_law_enforcement = %s",
+        [partners, areas, is_law_enforcement],
+    )
+    assert admin.run(DAILY_AREA) == admin.run(EXPECTED_DAILY_AREA)
+    assert bool(admin.run(DAILY_AREA)) == (partners != [])
 
 
 def test_housekeeping_from_many_sessions_counts_once(world, database, admin):
@@ -297,7 +338,6 @@ SEEN = {
 
 @pytest.mark.parametrize("is_housekept", [False, True])
 def test_seen_finds_indicators_by_value_network_and_host(admin, is_housekept):
-    report = make_report()
     values = [
         ("ipv4", "192.0.2.7"), ("cidr", "192.0.2.0/24"), ("cidr", "192.0.2.128/25"),
         ("cidr", "192.0.0.0/8"), ("ipv4", "192.1.2.7"), ("ipv6", "2001:db8::1"),
@@ -305,6 +345,8 @@ def test_seen_finds_indicators_by_value_network_and_host(admin, is_housekept):
         ("domain", "notexample.org"), ("url", "https://user@Mail.Example.org:8443/x?y"),
         ("email", "me@example.org"), ("sha256", "ab" * 32), ("other", "x" * 600),
     ]  # fmt: skip
+    sent = [{"type": type_, "value": value, "role": "source"} for type_, value in values]
+    report = make_report(document={"indicators": sent})
     admin.store(report, indicators=[make_indicator(report, *each) for each in values])
     if is_housekept:
         admin.housekeep()

@@ -25,6 +25,20 @@ CATEGORIES = {"AA1": ("spam", "denial-of-service"), "AA4": ("phishing", "ransomw
 HIDDEN_WORDS = ("nightingale", "thunderbolt")  # of the one database and of the other
 
 
+def carry(rows, indicators):
+    """Rows whose payloads hold their indicators, as those of the daemon do."""
+    carried = []
+    for row in rows:
+        document = json.loads(bytes.fromhex(row["payload"].removeprefix("\\x")))
+        document["indicators"] = [
+            {"type": i["type"], "value": i["value"], "role": i["role"], "tlp": LABELS[i["tlp"]]}
+            for i in indicators
+            if i["report"] == row["id"]
+        ]
+        carried.append({**row, "payload": "\\x" + json.dumps(document).encode().hex()})
+    return carried
+
+
 class Reader:
     """A clearance, and what it leaves hidden."""
 
@@ -194,7 +208,7 @@ class Database:
         ]
         rows = [row for row, _ in self.reports]
         indicators = [each for _, some in self.reports for each in some]
-        admin.execute(STORE, [json.dumps(rows), json.dumps(indicators)])
+        admin.execute(STORE, [json.dumps(carry(rows, indicators)), json.dumps(indicators)])
         self.change(admin, rows, partner_ids)
 
     def change(self, admin, rows, partner_ids):

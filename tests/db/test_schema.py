@@ -182,14 +182,25 @@ def indicator_count(admin, report_id):
 
 
 def assert_record_is_consistent(admin):
-    """Every report has one key row and one digest, every newest revision is the newest."""
+    """Every report has one key row and one digest, every newest revision is the newest; what is
+    erased has left nothing but its proof."""
     keys = (
         "(SELECT * FROM intake.report_key UNION ALL SELECT * FROM intake.superseded_key) AS k"
     )
+    rows = (
+        "(SELECT id, report_id, partner_id, is_test, revision FROM intake.report UNION ALL"
+        " SELECT report, report_id, partner_id, is_test, revision FROM intake.erased_report) AS r"
+    )
     for fault in (
+        *(
+            f"SELECT report FROM intake.{part} WHERE report IN"
+            " (SELECT report FROM intake.erased_report)"
+            for part in ("indicator", "retraction", "change", "words", "host", "trait")
+        ),
         f"SELECT id FROM intake.report WHERE id NOT IN (SELECT id FROM {keys})",
-        f"SELECT id FROM {keys} WHERE id NOT IN (SELECT id FROM intake.report)",
-        f"SELECT k.id FROM {keys} JOIN intake.report AS r ON r.id = k.id WHERE"
+        f"SELECT id FROM {keys} WHERE id NOT IN (SELECT id FROM {rows})",
+        f"SELECT id FROM {rows} GROUP BY id HAVING count(*) > 1",
+        f"SELECT k.id FROM {keys} JOIN {rows} ON r.id = k.id WHERE"
         " (r.report_id, r.partner_id, r.is_test, r.revision)"
         " <> (k.report_id, k.partner_id, k.is_test, k.revision)",
         f"SELECT report_id FROM {keys} GROUP BY report_id, partner_id, is_test, revision"
@@ -921,12 +932,18 @@ FUNCTIONS = {
         "retract", "schema_version", "store", "store_atomic",
     },
     "intake_operator": {
+        "erase", "erased", "erasures", "find_person", "hold_add", "hold_remove", "holds",
         "housekeep", "key_add", "key_enrol", "key_expiries", "key_revoke", "keys", "partner_add",
-        "partner_quotas", "partner_set", "partner_set_suspended", "partners", "schema_version",
+        "partner_quotas", "partner_set", "partner_set_suspended", "partners", "retention_policies",
+        "retention_preview", "retention_remove", "retention_set", "retention_step", "retention_tidy",
+        "revisions_of", "schema_version",
     },
-    "intake_view": READERS_FUNCTIONS | {"timeline", "campaigns_between"},
+    "intake_view": READERS_FUNCTIONS | {"campaigns_between", "roots", "export_payload", "timeline"},
     "intake_analyst": READERS_FUNCTIONS
-    | {"campaigns_between", "indicators_in", "related", "search", "seen", "timeline"},
+    | {
+        "campaigns_between", "export_payload", "indicators_in", "related", "search", "seen",
+        "timeline",
+    },
 }  # fmt: skip
 TABLES = {
     "intake_daemon": set(),
@@ -936,7 +953,7 @@ TABLES = {
         f"intake.{name}:SELECT"
         for name in (
             "clearance", "report", "indicator", "superseded_key", "retraction", "partner",
-            "category", "action_area", "change", "daily_total", "refusal",
+            "category", "action_area", "area_total", "change", "daily_total", "refusal",
         )
     },
     "intake_analyst": {
@@ -944,10 +961,14 @@ TABLES = {
         for name in (
             "report", "report_history", "indicator", "victim", "technique", "vulnerability",
             "reference", "attachment", "related_report", "action_area", "category", "partner",
-            "daily", "refusal", "campaigns",
+            "daily", "daily_area", "refusal", "campaigns",
         )
     },
 }  # fmt: skip
+
+
+# Those of the analysts' functions to which the policies of the record apply.
+OF_VIEW = ("analysis.timeline(", "analysis.campaigns_between(", "analysis.export_payload(")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -1127,7 +1148,7 @@ def test_functions_that_run_as_their_owner_fix_their_search_path(admin):
     )
     assert rows
     for row in rows:
-        of_view = row["name"].startswith(("analysis.timeline(", "analysis.campaigns_between("))
+        of_view = row["name"].startswith(OF_VIEW)
         assert row["owner"] == ("intake_view" if of_view else "intake_owner"), row
         if row["is_parsed"]:  # no name in it is looked up when it is called
             assert not row["prosecdef"], row
@@ -1147,7 +1168,9 @@ def test_everything_has_the_owner_it_should(admin):
         assert row["owner"] == expected, row
         if row["relkind"] == "v":
             # See sql/0011_clearance.sql for those that need none.
-            is_open = row["name"] in ("analysis.report", "analysis.daily", "analysis.campaigns")
+            is_open = row["name"] in (
+                "analysis.report", "analysis.daily", "analysis.campaigns",
+            )  # fmt: skip
             assert (row["reloptions"] == ["security_barrier=true"]) != is_open, row
     owners = admin.query(
         "SELECT nspowner::regrole::text AS owner FROM pg_namespace"

@@ -18,7 +18,7 @@ def test_an_installed_service_waits_until_it_is_configured(machine, guide):
 
 
 def test_units_are_verified(machine):
-    done = machine.run("systemd-analyze verify --man=no intaked.service intaked.socket")
+    done = machine.run("systemd-analyze verify --man=no intaked.service intaked.socket intaked-retention.timer")
     assert done.stdout + done.stderr == ""
 
 
@@ -36,6 +36,15 @@ def test_the_first_partner_reports(machine, guide):
 
 def test_an_analyst_sees_the_report(guide):
     assert "NH-2026-000417" in guide.follow("An analyst")
+
+
+def test_the_retention_runs_once_it_is_wanted(machine, guide):
+    assert machine.output("systemctl is-enabled intaked-retention.timer || true") == "disabled"
+    guide.follow("How long reports are kept")
+    assert machine.output("systemctl is-active intaked-retention.timer") == "active"
+    machine.run("systemctl start intaked-retention.service")
+    said = machine.output("journalctl --unit intaked-retention.service --output cat")
+    assert "0 reports were erased" in said
 
 
 def test_the_firewall_lets_partners_through(machine, guide):

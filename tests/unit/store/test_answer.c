@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { COLUMNS = 15 };
+enum { COLUMNS = 16 };
 
 static void set_int4(PGresult *result, int row, int column, int32_t value)
 {
@@ -97,6 +97,23 @@ static void test_a_retraction_comes_with_the_receipt(void **state)
 	PQclear(result);
 }
 
+static void test_what_is_erased_says_nothing_else(void **state)
+{
+	PGresult *result = sample_result(COLUMNS);
+	uint64_t at = htobe64((uint64_t)(SAMPLE_TIME_US - ROW_EPOCH_US));
+	struct answer answer;
+	(void)state;
+	set_bare(result, 0, 1, "duplicate");
+	set_receipt(result, 0, "AA3", NULL);
+	sample_set(result, 0, 13, &at, sizeof(at));
+	sample_set_text(result, 0, 14, "Sent twice.");
+	sample_set(result, 0, 15, &at, sizeof(at));
+	answer_read(result, 0, &answer);
+	assert_int_equal(answer.result.outcome, STORE_DUPLICATE);
+	assert_int_equal(answer.result.receipt.status, RECEIPT_ERASED);
+	PQclear(result);
+}
+
 static void test_outcomes_have_their_names(void **state)
 {
 	static const struct {
@@ -107,6 +124,7 @@ static void test_outcomes_have_their_names(void **state)
 		{"duplicate", STORE_DUPLICATE},
 		{"conflict", STORE_CONFLICT},
 		{"superseded", STORE_SUPERSEDED},
+		{"erased", STORE_ERASED},
 		{"retracted", STORE_RETRACTED},
 		{"not found", STORE_NOT_FOUND},
 		{"unheard of", STORE_UNAVAILABLE},
@@ -161,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_receipt_comes_out_as_it_was_stored),
 		cmocka_unit_test(test_a_retraction_comes_with_the_receipt),
+		cmocka_unit_test(test_what_is_erased_says_nothing_else),
 		cmocka_unit_test(test_outcomes_have_their_names),
 		cmocka_unit_test(test_areas_are_parted_at_spaces),
 	};

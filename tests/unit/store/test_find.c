@@ -57,11 +57,11 @@ static bool add(struct find_queue *queue, uint64_t ticket, int64_t now_ms)
 /* intake.find() found what stands at these places of the call, counted from 1. */
 static PGresult *found_at(const int32_t *places, size_t count)
 {
-	PGresult *result = sample_result(15);
+	PGresult *result = sample_result(16);
 	const uint8_t bytes[32] = {0};
 	for (int row = 0; row < (int)count; row++) {
 		uint32_t place = htobe32((uint32_t)places[row]);
-		for (int column = 0; column < 15; column++) {
+		for (int column = 0; column < 16; column++) {
 			sample_set(result, row, column, NULL, -1);
 		}
 		sample_set(result, row, 0, &place, 4);

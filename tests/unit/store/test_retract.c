@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { COLUMNS = 15 };
+enum { COLUMNS = 16 };
 
 struct heard {
 	uint64_t tickets[2 * RETRACT_MAX_WAITING];
@@ -103,6 +103,7 @@ static void test_they_are_answered_one_after_the_other(void **state)
 		{"duplicate", STORE_DUPLICATE},
 		{"conflict", STORE_CONFLICT},
 		{"superseded", STORE_SUPERSEDED},
+		{"erased", STORE_ERASED},
 		{"not found", STORE_NOT_FOUND},
 	};
 	const size_t count = sizeof(cases) / sizeof(cases[0]);
