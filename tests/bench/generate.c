@@ -25,9 +25,12 @@ enum { CONNECTIONS_MAX = 64 };
 
 static const char usage[] =
 	"usage: bench_generate --database CONNECTION --taxonomy FILE [--reports 1000000]\n"
-	"       [--connections 2] [--batch 500] [--seed 1] [--until 2026-12-31T00:00:00Z]\n"
+	"       [--connections 2] [--batch 500] [--seed 1] [--until 2026-12-31T00:00:00Z] [--skip "
+	"0]\n"
 	"Stores so many reports of the three years before --until (now) as a user that may enrol\n"
-	"partners and call intake.store().\n";
+	"partners and call intake.store(). --skip leaves so many out that an earlier run has "
+	"stored;\n"
+	"what it has stored beyond them stays as it is.\n";
 
 struct options {
 	const char *database;
@@ -36,6 +39,7 @@ struct options {
 	uint64_t connections;
 	uint64_t batch;
 	uint64_t seed;
+	uint64_t skip;
 	int64_t until_us;
 };
 
@@ -78,6 +82,9 @@ static void take_option(struct options *options, int option, const char *value)
 	case 's':
 		options->seed = whole_number(value, 0, UINT64_MAX);
 		break;
+	case 'k':
+		options->skip = whole_number(value, 0, 1000000000);
+		break;
 	case 'u':
 		if (!report_time_parse(str_from(value), &options->until_us)) {
 			fail_usage();
@@ -95,7 +102,8 @@ static struct options read_options(int argc, char **argv)
 		{"reports", required_argument, NULL, 'r'},
 		{"connections", required_argument, NULL, 'c'},
 		{"batch", required_argument, NULL, 'b'}, {"seed", required_argument, NULL, 's'},
-		{"until", required_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"skip", required_argument, NULL, 'k'}, {"until", required_argument, NULL, 'u'},
+		{"help", no_argument, NULL, 'h'}, {0}};
 	struct options options = {.reports = 1000000,
 		.connections = 2,
 		.batch = 500,
@@ -155,7 +163,7 @@ static double now_s(void)
 static void print_progress(const struct feed_plan *plan, double started_at_s, const char *ending)
 {
 	uint64_t stored = atomic_load(&plan->stored);
-	double rate = (double)stored / (now_s() - started_at_s);
+	double rate = (double)(stored - plan->skipped) / (now_s() - started_at_s);
 	double left_s = rate > 0 ? (double)(plan->reports.reports - stored) / rate : 0;
 	fprintf(stderr, "%" PRIu64 " of %" PRIu64 " reports, %.0f/s, %.0f s left%s", stored,
 		plan->reports.reports, rate, left_s, ending);
@@ -189,10 +197,11 @@ static void store_all(struct feed_plan *plan, uint64_t connections)
 		pthread_join(threads[i], NULL);
 	}
 	double seconds = now_s() - started_at_s;
+	uint64_t stored = plan->stored - plan->skipped;
 	printf("%" PRIu64 " reports, %" PRIu64 " indicators, %" PRIu64 " retractions, %.1f MB of"
 	       " payload in %.1f s: %.0f reports/s\n",
-		plan->stored, plan->indicators, plan->retracted, (double)plan->payload_bytes / 1e6,
-		seconds, (double)plan->stored / seconds);
+		stored, plan->indicators, plan->retracted, (double)plan->payload_bytes / 1e6,
+		seconds, (double)stored / seconds);
 }
 
 int main(int argc, char **argv)
@@ -216,6 +225,9 @@ int main(int argc, char **argv)
 			.ends_at_us = options.until_us},
 		.connection = options.database,
 		.batch_size = (uint32_t)options.batch,
+		.skipped = options.skip / options.batch * options.batch,
+		.next = options.skip / options.batch * options.batch,
+		.stored = options.skip / options.batch * options.batch,
 	};
 	report_plan_categories(&plan.reports, taxonomy);
 	enrol_partners(&plan);

@@ -22,7 +22,7 @@
 
 enum { STREAM_UUID = 11, STREAM_RETRACTION };
 
-static const char STORE_SQL[] = "SELECT outcome, report_id, revision FROM intake.store($1, $2)";
+static const char STORE_SQL[] = "SELECT outcome, report_id FROM intake.store($1, $2)";
 static const char RETRACT_SQL[] =
 	"SELECT r.outcome FROM unnest($1::uuid[], $2::timestamptz[], $3::int[], $4::boolean[],"
 	" $5::text[], $6::int[]) AS t(id, retracted_at, partner_id, is_test, report_id, revision)"
@@ -173,7 +173,7 @@ static void make_batch(struct feed *feed, uint64_t first, uint64_t end)
 	row_array_end(&feed->indicators, feed->indicator_oid, feed->indicator_count);
 }
 
-/* Every report was stored: the function answers for those alone that were not. */
+/* The function answers for those alone that were not stored now. */
 static void finish_batch(struct feed *feed)
 {
 	PGresult *result;
@@ -181,8 +181,10 @@ static void finish_batch(struct feed *feed)
 		if (PQresultStatus(result) != PGRES_TUPLES_OK) {
 			feed_fail("intake.store", PQerrorMessage(feed->link));
 		}
-		if (PQntuples(result) > 0) {
-			feed_fail(PQgetvalue(result, 0, 1), PQgetvalue(result, 0, 0));
+		for (int i = 0; i < PQntuples(result); i++) {
+			if (strcmp(PQgetvalue(result, i, 0), "stored") != 0) {
+				feed_fail(PQgetvalue(result, i, 1), PQgetvalue(result, i, 0));
+			}
 		}
 		PQclear(result);
 	}

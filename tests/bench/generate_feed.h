@@ -16,6 +16,7 @@ struct feed_plan {
 	const char *connection;
 	uint32_t batch_size;
 	int32_t partner_ids[REPORT_PARTNERS];
+	uint64_t skipped;      /* by --skip */
 	_Atomic uint64_t next; /* the first report of the batch that is made next */
 	_Atomic uint64_t stored;
 	_Atomic uint64_t indicators;

@@ -14,8 +14,8 @@ FROM intake.report AS r
 """
 
 
-def generate(world, *options):
-    database = world.new_database()
+def generate(world, *options, database=None):
+    database = database or world.new_database()
     command = [
         BUILD / "tests" / "bench_generate",
         "--database", world.postgres.connection_string(ADMINISTRATOR, database),
@@ -43,6 +43,13 @@ def test_same_options_make_the_same_reports(world, database):
     assert digests[0][0] == digests[2][0] == REPORTS
     assert digests[0] == digests[1]
     assert digests[0] != digests[2]
+
+
+@pytest.mark.parametrize("skipped", ["0", "2020"])
+def test_a_run_that_is_made_again_adds_nothing(world, database, skipped):
+    before = world.postgres.query(database, DIGEST)
+    generate(world, "--reports", str(REPORTS), "--batch", "50", "--skip", skipped, database=database)
+    assert world.postgres.query(database, DIGEST) == before
 
 
 def test_rows_are_what_the_payloads_say(rows):
