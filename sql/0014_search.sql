@@ -98,7 +98,7 @@ RETURNS TABLE (min_tlp smallint, below_tlp smallint, words tsvector)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT tlp_strictest, 9::smallint,
-		setweight(to_tsvector(config, title), 'A') || to_tsvector(config, narrative)
+		setweight(to_tsvector(config, title), 'A') || to_tsvector(config, coalesce(narrative, ''))
 	UNION ALL
 	SELECT tlp, tlp_strictest, setweight(to_tsvector(config, title), 'A') WHERE tlp < tlp_strictest;
 END;

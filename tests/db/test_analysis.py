@@ -293,6 +293,13 @@ def test_search_takes_phrases_or_and_not_and_leaves_out_what_is_not_current(admi
     assert len(admin.run("SELECT 1 FROM analysis.search('whale', 1)")) == 1
 
 
+def test_a_payload_that_lacks_what_it_should_have_holds_nobody_up(admin):
+    bare = make_report("B-1", title="Barnacle", payload="\\x" + b"{}".hex())
+    admin.store(bare, make_report("B-2", title="Barnacle"))
+    assert admin.housekeep() == 2
+    assert found(admin, "barnacle") == {"B-1", "B-2"}
+
+
 @pytest.mark.parametrize("function", ["search('x', %s)", "related(gen_random_uuid(), %s)"])
 @pytest.mark.parametrize(("max_rows", "is_taken"), [(0, False), (1, True), (10000, True),
                                                     (10001, False), (None, False)])  # fmt: skip
