@@ -6,7 +6,8 @@
 --
 -- Operators that search (@@, <<=) use no index behind row-level security, which they might be made to
 -- tell about. So these functions belong to the record's owner, to whom the policies do not apply, and
--- apply the reader's clearance themselves (intake.reader). A row says for whom it is: the words of a
+-- apply the reader's clearance themselves (intake.reader). None has its plan compiled: where many rows
+-- are expected and few come, that takes longer than all else. A row says for whom it is: the words of a
 -- title and those of a narrative that fewer may read are two rows, and nobody is shown both.
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -105,7 +106,7 @@ END;
 COMMENT ON FUNCTION intake.words_in IS 'What intake.words holds of a report.';
 
 CREATE OR REPLACE FUNCTION intake.words_of(reports uuid[]) RETURNS SETOF intake.words
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
 	RETURN QUERY
 	SELECT r.id, w.min_tlp, w.below_tlp, r.partner_id,
@@ -165,7 +166,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION intake.hosts_in IS 'What intake.host holds of a report.';
 CREATE OR REPLACE FUNCTION intake.hosts_of(reports uuid[]) RETURNS SETOF intake.host
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
 	RETURN QUERY
 	SELECT h.* FROM intake.report AS r
@@ -207,7 +208,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION intake.traits_in IS 'What intake.trait holds of a report.';
 CREATE OR REPLACE FUNCTION intake.traits_of(reports uuid[]) RETURNS SETOF intake.trait
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
 	RETURN QUERY
 	SELECT t.*
@@ -230,7 +231,7 @@ CREATE INDEX IF NOT EXISTS indicator_address ON intake.indicator (address)
 -- ---- housekeeping
 
 CREATE OR REPLACE FUNCTION intake.pending_reports() RETURNS uuid[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
 	RETURN ARRAY(SELECT c.report FROM intake.change AS c WHERE c.sign = 1);
 END
@@ -243,8 +244,7 @@ LANGUAGE sql STABLE
 		AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = is_current.report);
 COMMENT ON FUNCTION intake.is_current IS 'Whether it is the newest revision and not retracted.';
 
--- However many rows a planner expects, a step reads its few by their ids; to compile what reads so
--- few takes longer than all else.
+-- However many rows a planner expects, a step reads its few by their ids.
 CREATE OR REPLACE FUNCTION intake.housekeep(max_changes int) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
@@ -410,7 +410,7 @@ RETURNS TABLE (report uuid, received_at timestamptz, partner text, report_id tex
 	report_tlp text, severity int, title text, type text, indicator text, role text, tlp text,
 	match text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan AS $$
+	SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
 	asked CONSTANT text := btrim(seen.value);
@@ -481,7 +481,7 @@ CREATE OR REPLACE FUNCTION analysis.indicators_in(network cidr)
 RETURNS TABLE (report uuid, received_at timestamptz, type text, value text, address inet, role text,
 	tlp text, first_seen timestamptz, last_seen timestamptz, confidence int)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan AS $$
+	SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
 	asked CONSTANT inet := indicators_in.network::inet;
@@ -504,7 +504,7 @@ COMMENT ON FUNCTION analysis.indicators_in IS
 CREATE OR REPLACE FUNCTION analysis.related(id uuid, max_rows int DEFAULT 50)
 RETURNS TABLE (report uuid, score numeric, shared text[], received_at timestamptz, partner text,
 	report_id text, category text, tlp text, severity int, title text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
 	max_holders CONSTANT int := 1000;
@@ -611,7 +611,7 @@ SET LOCAL ROLE intake_view;
 CREATE OR REPLACE FUNCTION analysis.timeline(starts_at timestamptz, ends_at timestamptz, step interval)
 RETURNS TABLE (step_starts_at timestamptz, reports bigint, critical_reports bigint,
 	max_severity int, people_affected numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
 	IF step <= interval '0' OR extract(epoch FROM ends_at - starts_at) / extract(epoch FROM step) > 10000
 	THEN
