@@ -21,6 +21,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 		- 1)::smallint;
 COMMENT ON FUNCTION intake.tlp_number IS 'The stored number of a label.';
 GRANT EXECUTE ON FUNCTION intake.document, intake.tlp_number TO intake_view, intake_analyst;
+GRANT SELECT ON intake.report_key TO intake_view;
+
+-- An id begins with the millisecond of receipt, and never with an earlier one.
+CREATE OR REPLACE FUNCTION analysis.id_at(at timestamptz) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN rpad(lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0'), 32, '0')::uuid;
+COMMENT ON FUNCTION analysis.id_at IS 'Below the id of every report that was received at a time or later.';
+GRANT EXECUTE ON FUNCTION analysis.id_at TO intake_analyst;
 
 SET LOCAL ROLE intake_view;
 -- Not a security_barrier: see 0011_clearance.sql.
@@ -102,7 +110,8 @@ WHERE NOT r.is_test AND NOT r.is_exercise
 COMMENT ON VIEW analysis.indicator IS
 	'Indicators of the reports in analysis.report, each under its own label.';
 
--- The parts below are read from the payload, and are hidden with it.
+-- The parts below are read from the payload, and are hidden with it. Who asks for those of a time does
+-- so by their own received_at, which the index answers; a join with the report would read all payloads.
 CREATE OR REPLACE VIEW analysis.victim WITH (security_barrier) AS
 SELECT r.id AS report, v.value ->> 'kind' AS kind,
 	CASE WHEN v.value -> 'protected' IS DISTINCT FROM 'true' OR (SELECT intake.cleared_tlp()) >= 3
@@ -110,7 +119,7 @@ SELECT r.id AS report, v.value ->> 'kind' AS kind,
 	v.value ->> 'sector' AS sector, v.value ->> 'country' AS country,
 	(v.value ->> 'count')::bigint AS count,
 	coalesce((v.value ->> 'protected')::boolean, false) AS protected,
-	v.value ->> 'notified' AS notified
+	v.value ->> 'notified' AS notified, r.received_at
 FROM analysis.report AS r CROSS JOIN LATERAL jsonb_array_elements(r.payload -> 'victims') AS v;
 COMMENT ON VIEW analysis.victim IS 'Victims of the reports in analysis.report, as far as the payload is shown.';
 COMMENT ON COLUMN analysis.victim.report IS 'Which report named it.';
@@ -121,26 +130,29 @@ COMMENT ON COLUMN analysis.victim.country IS 'ISO 3166-1 alpha-2.';
 COMMENT ON COLUMN analysis.victim.count IS 'How many of the kind.';
 COMMENT ON COLUMN analysis.victim.protected IS 'Its name is not for everybody.';
 COMMENT ON COLUMN analysis.victim.notified IS 'Whether the victim was told.';
+COMMENT ON COLUMN analysis.victim.received_at IS 'When its report arrived.';
 
 CREATE OR REPLACE VIEW analysis.technique WITH (security_barrier) AS
-SELECT r.id AS report, t.value AS technique
+SELECT r.id AS report, t.value AS technique, r.received_at
 FROM analysis.report AS r
 	CROSS JOIN LATERAL jsonb_array_elements_text(r.payload -> 'techniques') AS t;
 COMMENT ON VIEW analysis.technique IS 'ATT&CK techniques of the reports in analysis.report, as far as the payload is shown.';
 COMMENT ON COLUMN analysis.technique.report IS 'Which report named it.';
 COMMENT ON COLUMN analysis.technique.technique IS 'As MITRE numbers it: T1566.001.';
+COMMENT ON COLUMN analysis.technique.received_at IS 'When its report arrived.';
 
 CREATE OR REPLACE VIEW analysis.vulnerability WITH (security_barrier) AS
-SELECT r.id AS report, t.value AS vulnerability
+SELECT r.id AS report, t.value AS vulnerability, r.received_at
 FROM analysis.report AS r
 	CROSS JOIN LATERAL jsonb_array_elements_text(r.payload -> 'vulnerabilities') AS t;
 COMMENT ON VIEW analysis.vulnerability IS 'Vulnerabilities of the reports in analysis.report, as far as the payload is shown.';
 COMMENT ON COLUMN analysis.vulnerability.report IS 'Which report named it.';
 COMMENT ON COLUMN analysis.vulnerability.vulnerability IS 'CVE or another number, as reported.';
+COMMENT ON COLUMN analysis.vulnerability.received_at IS 'When its report arrived.';
 
 CREATE OR REPLACE VIEW analysis.reference WITH (security_barrier) AS
 SELECT r.id AS report, t.value ->> 'kind' AS kind, t.value ->> 'value' AS value,
-	t.value ->> 'org' AS org
+	t.value ->> 'org' AS org, r.received_at
 FROM analysis.report AS r
 	CROSS JOIN LATERAL jsonb_array_elements(r.payload -> 'references') AS t;
 COMMENT ON VIEW analysis.reference IS 'References of the reports in analysis.report, as far as the payload is shown.';
@@ -148,10 +160,11 @@ COMMENT ON COLUMN analysis.reference.report IS 'Which report named it.';
 COMMENT ON COLUMN analysis.reference.kind IS 'url, case number and so on.';
 COMMENT ON COLUMN analysis.reference.value IS 'As reported.';
 COMMENT ON COLUMN analysis.reference.org IS 'Whose reference it is.';
+COMMENT ON COLUMN analysis.reference.received_at IS 'When its report arrived.';
 
 CREATE OR REPLACE VIEW analysis.related_report WITH (security_barrier) AS
 SELECT r.id AS report, t.value ->> 'org' AS org, t.value ->> 'report_id' AS report_id,
-	t.value ->> 'relation' AS relation
+	t.value ->> 'relation' AS relation, r.received_at
 FROM analysis.report AS r
 	CROSS JOIN LATERAL jsonb_array_elements(r.payload -> 'related_reports') AS t;
 COMMENT ON VIEW analysis.related_report IS 'Other reports that a report itself names, as far as the payload is shown.';
@@ -159,13 +172,14 @@ COMMENT ON COLUMN analysis.related_report.report IS 'Which report names the othe
 COMMENT ON COLUMN analysis.related_report.org IS 'The other''s reporter.';
 COMMENT ON COLUMN analysis.related_report.report_id IS 'The other''s own id.';
 COMMENT ON COLUMN analysis.related_report.relation IS 'As reported.';
+COMMENT ON COLUMN analysis.related_report.received_at IS 'When its report arrived.';
 
 -- Attachments have labels of their own, and are shown by them although the payload is hidden.
 CREATE OR REPLACE VIEW analysis.attachment WITH (security_barrier) AS
 SELECT r.id AS report, a.value ->> 'name' AS name, a.value ->> 'media_type' AS media_type,
 	(a.value ->> 'size')::bigint AS size_bytes, a.value ->> 'sha256' AS sha256,
 	a.value ->> 'description' AS description,
-	intake.tlp_label(coalesce(intake.tlp_number(a.value ->> 'tlp'), r.tlp)) AS tlp
+	intake.tlp_label(coalesce(intake.tlp_number(a.value ->> 'tlp'), r.tlp)) AS tlp, r.received_at
 FROM intake.report AS r
 	CROSS JOIN LATERAL jsonb_array_elements(intake.document(r.payload) -> 'attachments') AS a
 WHERE NOT r.is_test AND NOT r.is_exercise
@@ -180,6 +194,7 @@ COMMENT ON COLUMN analysis.attachment.size_bytes IS 'As reported.';
 COMMENT ON COLUMN analysis.attachment.sha256 IS 'Lower-case hex.';
 COMMENT ON COLUMN analysis.attachment.description IS 'As reported.';
 COMMENT ON COLUMN analysis.attachment.tlp IS 'Its own label, or the report''s.';
+COMMENT ON COLUMN analysis.attachment.received_at IS 'When its report arrived.';
 
 CREATE OR REPLACE VIEW analysis.refusal WITH (security_barrier) AS
 SELECT f.refused_at, p.name AS partner, f.path, f.status::int AS status, f.problem, f.codes,
@@ -187,6 +202,35 @@ SELECT f.refused_at, p.name AS partner, f.path, f.status::int AS status, f.probl
 FROM intake.refusal AS f JOIN intake.partner AS p ON p.id = f.partner_id;
 COMMENT ON VIEW analysis.refusal IS
 	'Refused submissions of enrolled partners, without content; for readers who are not confined to some partners.';
+
+-- Neither the record nor what is derived from it has an index on the reporter's own id: the keys have.
+CREATE OR REPLACE FUNCTION analysis.revisions(report_id text) RETURNS SETOF analysis.report_history
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY
+	SELECT h.* FROM analysis.report_history AS h
+	WHERE h.id = ANY (ARRAY(
+		SELECT k.id FROM intake.report_key AS k WHERE k.report_id = revisions.report_id
+		UNION ALL
+		SELECT s.id FROM intake.superseded_key AS s WHERE s.report_id = revisions.report_id))
+	ORDER BY h.partner, h.is_test, h.revision;
+END
+$$;
+COMMENT ON FUNCTION analysis.revisions IS
+	'The rows of analysis.report_history with a reporter''s own id, of all partners that have used it.';
+REVOKE EXECUTE ON FUNCTION analysis.revisions FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION analysis.revisions TO intake_analyst;
+
+CREATE OR REPLACE VIEW analysis.clearance WITH (security_barrier) AS
+SELECT session_user::text AS user_name, intake.tlp_label(intake.cleared_tlp()) AS max_tlp, c.partners,
+	c.areas, intake.is_law_enforcement() AS law_enforcement
+FROM (SELECT) AS one LEFT JOIN intake.clearance AS c ON c.user_name = session_user;
+COMMENT ON VIEW analysis.clearance IS 'What the reader is cleared for: one row.';
+COMMENT ON COLUMN analysis.clearance.user_name IS 'Of the login.';
+COMMENT ON COLUMN analysis.clearance.max_tlp IS 'The strictest label that is shown.';
+COMMENT ON COLUMN analysis.clearance.partners IS 'The only partners whose reports are shown; NULL: all.';
+COMMENT ON COLUMN analysis.clearance.areas IS 'The only primary areas that are shown; NULL: all.';
+COMMENT ON COLUMN analysis.clearance.law_enforcement IS 'Whether reports are hidden that are kept from law enforcement.';
 
 DO $$
 DECLARE

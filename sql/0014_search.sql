@@ -641,7 +641,7 @@ COMMENT ON FUNCTION analysis.timeline IS
 CREATE OR REPLACE FUNCTION analysis.campaigns_between(starts_at timestamptz, ends_at timestamptz,
 	max_holders int DEFAULT 20)
 RETURNS TABLE (campaign uuid, reports bigint, partners text[], categories text[],
-	first_received_at timestamptz, last_received_at timestamptz, indicators text[])
+	first_received_at timestamptz, last_received_at timestamptz, indicators text[], members uuid[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	SET plan_cache_mode = force_custom_plan SET work_mem = '64MB' SET jit = off AS $$
 DECLARE
@@ -693,18 +693,19 @@ BEGIN
 	cluster AS (
 		SELECT m.root, count(*) AS reports, array_agg(DISTINCT p.name) AS partners,
 			array_agg(DISTINCT r.category) AS categories, min(r.received_at) AS first_at,
-			max(r.received_at) AS last_at
+			max(r.received_at) AS last_at, array_agg(m.report ORDER BY m.number) AS members
 		FROM member AS m
 			JOIN intake.report AS r ON r.id = m.report
 			JOIN intake.partner AS p ON p.id = r.partner_id
 		GROUP BY m.root)
-	SELECT ids[c.root], c.reports, c.partners, c.categories, c.first_at, c.last_at, s.indicators
+	SELECT ids[c.root], c.reports, c.partners, c.categories, c.first_at, c.last_at, s.indicators,
+		c.members
 	FROM cluster AS c JOIN shared AS s ON s.root = c.root
 	ORDER BY 2 DESC, 1;
 END
 $$;
 COMMENT ON FUNCTION analysis.campaigns_between IS
-	'Clusters of current reports of a time that hang together by rare indicators: those that at least two and at most max_holders reports of that time share. campaign is the cluster''s oldest report; of its indicators the ten that most share.';
+	'Clusters of current reports of a time that hang together by rare indicators: those that at least two and at most max_holders reports of that time share. campaign is the cluster''s oldest report; of its indicators the ten that most share; members are its reports.';
 REVOKE EXECUTE ON FUNCTION analysis.timeline, analysis.campaigns_between FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION analysis.timeline, analysis.campaigns_between TO intake_analyst;
 
@@ -718,6 +719,7 @@ COMMENT ON COLUMN analysis.campaigns.categories IS 'Their primary classes.';
 COMMENT ON COLUMN analysis.campaigns.first_received_at IS 'Of the oldest.';
 COMMENT ON COLUMN analysis.campaigns.last_received_at IS 'Of the newest.';
 COMMENT ON COLUMN analysis.campaigns.indicators IS 'Up to ten that most of them share.';
+COMMENT ON COLUMN analysis.campaigns.members IS 'The reports, the oldest first.';
 GRANT SELECT ON analysis.campaigns TO intake_analyst;
 
 SET LOCAL ROLE intake_owner;

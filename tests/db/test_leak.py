@@ -300,6 +300,9 @@ def statements(connection):
     for number in range(0, len(KINDS) + 30, 7):
         report = f"01a00000-{number:04x}-7000-8000-{number:012x}"
         yield "SELECT * FROM analysis.related(%s, 1000)", [report]
+        for key in (f"R-{number}", *(f"H-{word}-{number}" for word in HIDDEN_WORDS)):
+            yield "SELECT * FROM analysis.revisions(%s)", [key]
+            yield "SELECT 1 FROM analysis.revisions(%s) AS s WHERE pg_temp.spy(s::text)", [key]
     yield "SELECT * FROM analysis.timeline('2026-11-01Z', '2026-12-01Z', '6 hours')", None
     yield "SELECT * FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z', 1000)", None
     yield "SELECT * FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z', 30)", None
@@ -380,7 +383,7 @@ def test_the_statements_would_tell_whoever_may_see_it(pair):
         f"SELECT * FROM analysis.{name}"
         for name in ("report", "report_history", "indicator", "victim", "technique", "reference",
             "vulnerability", "attachment", "related_report", "daily", "search", "seen",
-            "indicators_in", "related", "timeline", "campaigns_between")
+            "indicators_in", "related", "revisions", "timeline", "campaigns_between")
     } <= told  # fmt: skip
 
 

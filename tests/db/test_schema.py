@@ -938,11 +938,12 @@ FUNCTIONS = {
         "retention_preview", "retention_remove", "retention_set", "retention_step", "retention_tidy",
         "revisions_of", "schema_version",
     },
-    "intake_view": READERS_FUNCTIONS | {"campaigns_between", "roots", "export_payload", "timeline"},
+    "intake_view": READERS_FUNCTIONS
+    | {"campaigns_between", "export_payload", "revisions", "roots", "timeline"},
     "intake_analyst": READERS_FUNCTIONS
     | {
-        "campaigns_between", "export_payload", "indicators_in", "related", "search", "seen",
-        "timeline",
+        "campaigns_between", "export_payload", "id_at", "indicators_in", "related", "revisions",
+        "search", "seen", "timeline",
     },
 }  # fmt: skip
 TABLES = {
@@ -952,7 +953,7 @@ TABLES = {
     "intake_view": {
         f"intake.{name}:SELECT"
         for name in (
-            "clearance", "report", "indicator", "superseded_key", "retraction", "partner",
+            "clearance", "report", "report_key", "indicator", "superseded_key", "retraction", "partner",
             "category", "action_area", "area_total", "change", "daily_total", "refusal",
         )
     },
@@ -961,14 +962,17 @@ TABLES = {
         for name in (
             "report", "report_history", "indicator", "victim", "technique", "vulnerability",
             "reference", "attachment", "related_report", "action_area", "category", "partner",
-            "daily", "daily_area", "refusal", "campaigns",
+            "daily", "daily_area", "refusal", "campaigns", "clearance",
         )
     },
 }  # fmt: skip
 
 
 # Those of the analysts' functions to which the policies of the record apply.
-OF_VIEW = ("analysis.timeline(", "analysis.campaigns_between(", "analysis.export_payload(")
+OF_VIEW = (
+    "analysis.timeline(", "analysis.campaigns_between(", "analysis.export_payload(",
+    "analysis.revisions(",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -113,7 +113,7 @@ class Postgres:
                 shutil.chown(path, ADMINISTRATOR, ADMINISTRATOR)
         self._initdb()
 
-    def _as_its_user(self, *command):
+    def as_its_user(self, *command):
         if os.geteuid() != 0:
             return ["setpriv", "--pdeathsig", "QUIT", *map(str, command)]
         user = pwd.getpwnam(ADMINISTRATOR)
@@ -123,7 +123,7 @@ class Postgres:
         ]  # fmt: skip
 
     def _initdb(self):
-        command = self._as_its_user(
+        command = self.as_its_user(
             self.programs / "initdb", "--pgdata", self.data, "--username", ADMINISTRATOR,
             "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
             "--no-instructions",
@@ -139,7 +139,7 @@ class Postgres:
     def start(self):
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                self._as_its_user(self.programs / "postgres", "-D", self.data),
+                self.as_its_user(self.programs / "postgres", "-D", self.data),
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
