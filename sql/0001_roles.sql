@@ -33,6 +33,8 @@ BEGIN
 	EXECUTE format('GRANT CREATE ON DATABASE %I TO intake_owner', current_database());
 END
 $$;
+-- For an index that takes up what is new after the commit, see 0004_record.sql. Part of PostgreSQL.
+CREATE EXTENSION IF NOT EXISTS btree_gin;
 -- Views change owner to intake_view, which asks for membership.
 GRANT intake_view TO intake_owner;
 

@@ -302,11 +302,12 @@ BEGIN
 	INSERT INTO intake.trait
 		SELECT t.* FROM source AS s CROSS JOIN LATERAL intake.traits_in(s.id, s.tlp,
 			s.tlp_strictest, s.malware, s.techniques, s.vulnerabilities, s."references") AS t;
+	PERFORM gin_clean_pending_list('intake.indicator_value');
 	RETURN cardinality(taken);
 END
 $$;
 COMMENT ON FUNCTION intake.housekeep IS
-	'Takes up to so many changes of the record into the daily sums and the search, and returns how many; 0 when there is none or another session is at it. With nothing else to do, forgets refusals of more than 90 days.';
+	'Takes up to so many changes of the record into the daily sums and the search, and new values into their index, and returns how many; 0 when there is none or another session is at it. With nothing else to do, forgets refusals of more than 90 days.';
 GRANT EXECUTE ON FUNCTION intake.housekeep TO intake_daemon, intake_operator;
 
 -- ---- functions for analysts
