@@ -31,6 +31,28 @@ foreach(component intaked intake-send)
 		DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides COMPONENT ${component})
 endforeach()
 
+# What each is made of, beside it in /usr/share/doc. Without jq none is made, and no package.
+find_program(JQ jq)
+function(bill_of_materials component vendor)
+	set(bill ${debian_build}/${component}.spdx.json)
+	set(programs)
+	foreach(program ${ARGN})
+		list(APPEND programs $<TARGET_FILE:${program}>)
+	endforeach()
+	add_custom_command(OUTPUT ${bill} VERBATIM DEPENDS ${debian}/sbom.sh ${ARGN}
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${debian_build}
+		COMMAND sh -c "out=$1 && shift && exec sh \"$@\" >\"$out\"" sh ${bill} ${debian}/sbom.sh
+			${component} ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE} ${source_date_epoch}
+			${vendor} ${programs})
+	if(JQ)
+		add_custom_target(bill-of-${component} ALL DEPENDS ${bill})
+	endif()
+	install(FILES ${bill} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${component} COMPONENT ${component}
+		RENAME sbom.spdx.json EXCLUDE_FROM_ALL)
+endfunction()
+bill_of_materials(intaked ${CMAKE_SOURCE_DIR}/daemon/server/page/vendor intaked intakectl)
+bill_of_materials(intake-send - intake-send)
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_ALL intaked intake-send)

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the Debian packages are made of."""
 
+import hashlib
+import json
+import os
 import re
 import subprocess
 
 import pytest
 from conftest import packages_of_release
 from machine import codename, run
+from readme import sections
+
+from harness import ROOT
 
 LIBEVENT_UPDATE = "libevent-core-2.1-7 (>= 2.1.12-stable-8+deb12u1)"
 PROGRAMS = ["usr/sbin/intaked", "usr/sbin/intakectl", "usr/bin/intake-send"]
@@ -36,6 +42,28 @@ def test_the_same_programs_make_the_same_bytes(packages, tmp_path):
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in packages]
 
 
+def test_another_folder_and_time_zone_make_the_same_bytes(packages, tmp_path):
+    """Built anew from what is in the tree, by the README's commands."""
+    files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    elsewhere = tmp_path / "elsewhere"
+    for name in files.rstrip("\0").split("\0"):
+        target = elsewhere / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+        target.chmod((ROOT / name).stat().st_mode)
+    done = subprocess.run(
+        ["bash", "-euc", sections()["Build the packages"]],
+        cwd=elsewhere,
+        env=os.environ | {"TZ": "Pacific/Auckland", "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = sorted((elsewhere / "build/package").glob("*.deb"))
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in packages]
+
+
 @pytest.mark.skipif(codename() != "bookworm", reason="an update of Debian 12")
 def test_a_libevent_without_its_security_update_is_not_enough(packages):
     assert LIBEVENT_UPDATE in run("dpkg-deb", "-f", packages[1], "Depends")
@@ -47,6 +75,29 @@ def unpacked(packages, tmp_path_factory):
     for package in packages:
         run("dpkg-deb", "-x", package, folder)
     return folder
+
+
+def libraries_of(package):
+    """By dpkg-shlibdeps(1): what the package depends on, but for the alternatives."""
+    depends = run("dpkg-deb", "-f", package, "Depends").strip().split(", ")
+    return {word.split(" ")[0] for word in depends if "|" not in word}
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["intake-send", "intaked"])
+def test_bill_of_materials_tells_what_is_in_it(packages, unpacked, number):
+    name = names(packages)[number]
+    bill = json.loads((unpacked / f"usr/share/doc/{name}/sbom.spdx.json").read_text())
+    supplied = {entry["name"]: entry for entry in bill["packages"]}
+    debian = {key for key, entry in supplied.items() if "Debian" in entry["supplier"]}
+    assert debian == libraries_of(packages[number])
+    for key in debian:
+        version = run("dpkg-query", "--show", "--showformat", "${Version}", key)
+        assert supplied[key]["versionInfo"] == version
+    assert ("uplot" in supplied) == (name == "intaked")
+    told = {entry["fileName"][2:]: entry["checksums"][0]["checksumValue"] for entry in bill["files"]}
+    programs = [unpacked / program for program in PROGRAMS]
+    own = [path for path in programs if (path.name == "intake-send") == (name == "intake-send")]
+    assert told == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in own}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
