@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-enum { BODY_MARKS_MAX = 64 };
+enum { BODY_MARKS_MAX = 4096 };
 
 struct body_mark {
 	uint8_t kind;
