@@ -921,86 +921,13 @@ def test_refusals_are_kept_and_nobody_reads_them(session, admin, postgres, datab
 
 # --- rights ---
 
-# What views and policies call, with the rights of whoever reads.
-READERS_FUNCTIONS = {
-    "cleared_areas", "cleared_partners", "cleared_tlp", "day_of", "document",
-    "is_kept_from_law_enforcement", "is_law_enforcement", "tlp_label", "tlp_number",
-}  # fmt: skip
-FUNCTIONS = {
-    "intake_daemon": {
-        "find", "housekeep", "missing_categories", "note_refusals", "partner_quotas", "registry",
-        "retract", "schema_version", "store", "store_atomic",
-    },
-    "intake_operator": {
-        "erase", "erased", "erasures", "find_person", "hold_add", "hold_remove", "holds",
-        "housekeep", "key_add", "key_enrol", "key_expiries", "key_revoke", "keys", "partner_add",
-        "partner_quotas", "partner_set", "partner_set_suspended", "partners", "retention_policies",
-        "retention_preview", "retention_remove", "retention_set", "retention_step", "retention_tidy",
-        "revisions_of", "schema_version",
-    },
-    "intake_view": READERS_FUNCTIONS
-    | {"campaigns_between", "export_payload", "revisions", "roots", "timeline"},
-    "intake_analyst": READERS_FUNCTIONS
-    | {
-        "campaigns_between", "export_payload", "id_at", "indicators_in", "related", "revisions",
-        "search", "seen", "timeline",
-    },
-}  # fmt: skip
-TABLES = {
-    "intake_daemon": set(),
-    "intake_operator": {"intake.migration:SELECT"}
-    | {f"intake.clearance:{right}" for right in ("SELECT", "INSERT", "UPDATE", "DELETE")},
-    "intake_view": {
-        f"intake.{name}:SELECT"
-        for name in (
-            "clearance", "report", "report_key", "indicator", "superseded_key", "retraction", "partner",
-            "category", "action_area", "area_total", "change", "daily_total", "refusal",
-        )
-    },
-    "intake_analyst": {
-        f"analysis.{name}:SELECT"
-        for name in (
-            "report", "report_history", "indicator", "victim", "technique", "vulnerability",
-            "reference", "attachment", "related_report", "action_area", "category", "partner",
-            "daily", "daily_area", "refusal", "campaigns", "clearance",
-        )
-    },
-}  # fmt: skip
-
+# Of each role on each table and function: policies.sql and functions.sql, beside this file.
 
 # Those of the analysts' functions to which the policies of the record apply.
 OF_VIEW = (
     "analysis.timeline(", "analysis.campaigns_between(", "analysis.export_payload(",
     "analysis.revisions(",
 )  # fmt: skip
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_role_may_execute_its_functions_and_no_other(admin, role):
-    rows = admin.query(
-        "SELECT p.proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
-        " WHERE n.nspname IN ('intake', 'analysis') AND has_function_privilege(%s, p.oid, 'EXECUTE')",
-        [role],
-    )
-    assert {row["proname"] for row in rows} == FUNCTIONS[role]
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_role_has_its_rights_on_tables_and_no_other(admin, role):
-    """What the role owns is not asked here."""
-    rows = admin.query(
-        """
-        SELECT c.oid::regclass::text AS name, r AS privilege
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace,
-            unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS r
-        WHERE n.nspname IN ('intake', 'analysis') AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
-            AND c.relowner <> %(role)s::regrole AND (has_table_privilege(%(role)s, c.oid, r)
-                OR (r IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
-                    AND has_any_column_privilege(%(role)s, c.oid, r)))
-        """,
-        {"role": role},
-    )
-    assert {f"{row['name']}:{row['privilege']}" for row in rows} == TABLES[role]
 
 
 def test_schemas_open_for_use_only_to_whom_they_are(admin):
