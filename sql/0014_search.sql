@@ -678,6 +678,9 @@ BEGIN
 		array_agg(r.value), array_agg(n.number), array_agg(f.number)
 	INTO ids, rare_values, holders, firsts
 	FROM rare AS r JOIN node AS n ON n.report = r.report JOIN node AS f ON f.report = r.first;
+	IF ids IS NULL THEN
+		RETURN;
+	END IF;
 
 	RETURN QUERY
 	WITH member AS MATERIALIZED (

@@ -439,6 +439,19 @@ def test_campaigns_hang_together_by_rare_indicators(admin):
     ]
 
 
+def test_there_may_be_no_campaign(admin):
+    """No report at all, none that shares anything, and none of whose indicators is rare."""
+    asked = "SELECT * FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z')"
+    assert admin.run("SELECT * FROM analysis.campaigns") == []
+    assert admin.run(asked) == []
+    crowd = [make_report() for _ in range(25)]
+    admin.store(crowd[0], indicators=[make_indicator(crowd[0], "domain", "popular.example")])
+    assert admin.run(asked) == []
+    popular = [make_indicator(each, "domain", "popular.example") for each in crowd[1:]]
+    admin.store(*crowd[1:], indicators=popular)
+    assert admin.run(asked) == []
+
+
 # ---- payloads
 
 
