@@ -350,10 +350,15 @@ COMMENT ON COLUMN analysis.daily_area.people_affected IS 'Sum of what they repor
 GRANT SELECT ON analysis.daily_area TO intake_analyst;
 
 SET LOCAL ROLE intake_owner;
--- What was stored before this file counts too.
+-- What was stored before this file counts too; what is not current any more was so once, and what it
+-- shares with others is looked for, too.
 INSERT INTO intake.change (report, sign)
-	SELECT k.id, 1 FROM intake.report_key AS k
-	WHERE NOT EXISTS (SELECT FROM intake.migration WHERE version = 13)
-		AND NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = k.id);
+	SELECT c.report, c.sign
+	FROM (
+		SELECT r.id, 1 FROM intake.report AS r
+		UNION ALL
+		(SELECT s.id, -1 FROM intake.superseded_key AS s
+			UNION SELECT t.report, -1 FROM intake.retraction AS t)) AS c(report, sign)
+	WHERE NOT EXISTS (SELECT FROM intake.migration WHERE version = 13);
 INSERT INTO intake.migration (version, name) VALUES (13, '0013_daily') ON CONFLICT DO NOTHING;
 COMMIT;

@@ -403,7 +403,7 @@ CREATE INDEX IF NOT EXISTS host_report ON intake.host
 -- widens a range for them and never narrows one: in the end each would seem to hold everything. So
 -- the ranges that lose rows are noted, and made anew when nobody can see these rows any more.
 CREATE TABLE IF NOT EXISTS intake.emptied_range (
-	of_table oid NOT NULL,
+	of_table regclass NOT NULL,
 	first_block bigint NOT NULL,
 	noted_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (of_table, first_block)
@@ -450,7 +450,7 @@ CREATE OR REPLACE FUNCTION intake.block_of(place tid) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 	RETURN ((place::text)::point)[0]::bigint;
 COMMENT ON FUNCTION intake.block_of IS 'The block that a row lies in.';
-CREATE OR REPLACE FUNCTION intake.note_emptied(of_table oid, blocks bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION intake.note_emptied(of_table regclass, blocks bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	INSERT INTO intake.emptied_range AS e (of_table, first_block)
