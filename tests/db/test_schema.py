@@ -1167,15 +1167,15 @@ def test_taxonomy_of_the_database_is_that_of_the_file(admin):
 
 
 def apply_by_psql(postgres, database, migrations=None):
-    for path in migrations or MIGRATIONS:
-        done = subprocess.run(
-            [
-                postgres.programs / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1",
-                "--file", path, postgres.connection_string(ADMINISTRATOR, database),
-            ],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), path
+    files = [argument for path in migrations or MIGRATIONS for argument in ("--file", path)]
+    done = subprocess.run(
+        [
+            postgres.programs / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1",
+            *files, postgres.connection_string(ADMINISTRATOR, database),
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def dump(postgres, database):
@@ -1219,38 +1219,6 @@ def test_migrations_leave_data_alone(session, admin, postgres, database):
     apply_by_psql(postgres, database)
     assert session.outcomes(make_report(report["report_id"])) == ["duplicate"]
     assert indicator_count(admin, report["report_id"]) == 2
-
-
-def test_record_of_an_older_version_goes_on(world, postgres):
-    """Reports of the first six migrations get their receipts, revisions and retractions now."""
-    database = "of_version_6"
-    postgres.query(ADMINISTRATOR, f"CREATE DATABASE {database}")
-    site = world.daemon(database=database)
-    apply_by_psql(postgres, database, MIGRATIONS[:6])
-    with closing(Session(postgres, database)) as old:
-        site.rows("SELECT intake.partner_add('old', '', '{a.example.org}', false, true)")
-        reports = [make_report(new_key(), warnings='[{"code":"w"}]') for _ in range(3)]
-        assert old.outcomes(*reports) == ["stored"] * 3
-        assert old.outcomes(make_report(reports[0]["report_id"], 2)) == ["stored"]
-        repeat = make_report(reports[1]["report_id"])
-        (before,) = old.store(repeat)
-    site.control("db", "migrate")
-    with closing(Session(postgres, database)) as new:
-        (after,) = new.store(repeat)
-        assert after == before
-        assert new.outcomes(make_report(reports[0]["report_id"])) == ["duplicate"]
-        assert new.outcomes(make_report(reports[0]["report_id"], 3)) == ["stored"]
-        assert new.retract(reports[0]["report_id"], 3)["outcome"] == "retracted"
-        assert new.retract(reports[1]["report_id"])["outcome"] == "retracted"
-        (found,) = new.find((1, False, reports[1]["report_id"], None, None))
-        assert (found["warnings"], found["reason"]) == ('[{"code":"w"}]', "R")
-        (partner,) = new.query("SELECT * FROM intake.registry() JOIN intake.partner_quotas() USING (name)")
-        assert (partner["name"], partner["organisations"]) == ("old", "a.example.org")
-        assert [partner[key] for key in QUOTAS] == [None] * 6
-    (shown,) = json.loads(site.control("--json", "partner", "list").stdout)
-    assert shown["quota"] == dict.fromkeys(QUOTAS)
-    seen = postgres.query(database, "SELECT report_id FROM analysis.report", user="analyst")
-    assert seen == [(reports[2]["report_id"],)]
 
 
 def test_migrations_need_no_superuser(world, postgres):
