@@ -113,6 +113,13 @@ SELECT is(
 	WHERE attrelid = 'intake.report'::regclass AND attname = 'payload'),
 	'l', 'payloads are compressed with lz4');
 
+-- A dump that is restored gives tables other numbers.
+SELECT is_empty($$
+	SELECT attrelid::regclass, attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+	WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+		AND a.atttypid = 'oid'::regtype
+	$$, 'no table names anything by its number in the catalogue');
+
 -- ---- indexes
 
 SELECT indexes_are('intake', i.table_name, i.indexes, 'indexes of ' || i.table_name)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README's backup, restored into another cluster by the README's commands: it holds and answers
+the same, and a daemon goes on with it."""
+
+import os
+import re
+import shlex
+import subprocess
+from datetime import datetime, timezone
+
+import pytest
+
+from answers import answers_of, differences, receipts_of, tables_of
+from harness import ADMINISTRATOR, ROOT, Intaked, Postgres
+from history import Life
+from reports import smallest_report
+from test_schema import MIGRATIONS, apply_by_psql, dump
+
+DATABASE = "intaked"  # as the README names it
+LABELS = ("TLP:GREEN", "TLP:RED")
+RUN_AS_POSTGRES = "runuser -u postgres -- "
+CLEARANCE = "INSERT INTO intake.clearance VALUES ('analyst', 2, '{alpen,rivage}', '{AA4}', true)"
+
+
+def readme_commands():
+    """What the section has PostgreSQL's programs do: a list that backs up and one that restores."""
+    text = (ROOT / "README.md").read_text()
+    section = re.search(r"^### Back up and restore\n(.*?)^### ", text, re.DOTALL | re.MULTILINE)[1]
+    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    found = [line.removeprefix(RUN_AS_POSTGRES) for line in lines if line.startswith(RUN_AS_POSTGRES)]
+    backup = [shlex.split(line) for line in found if line.startswith("pg_dump")]
+    restore = [shlex.split(line) for line in found if not line.startswith("pg_dump")]
+    assert [command[0] for command in backup] == ["pg_dumpall", "pg_dump"]
+    assert [command[0] for command in restore] == ["psql", "dropdb", "createdb", "pg_restore"]
+    return backup, restore
+
+
+def run_all(commands, postgres, folder):
+    environment = {
+        **os.environ,
+        "PGHOST": str(postgres.socket_folder),
+        "PGUSER": ADMINISTRATOR,
+        "PATH": f"{postgres.programs}:{os.environ['PATH']}",
+    }
+    said = ""
+    for command in commands:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        said += done.stderr
+    return said
+
+
+def daemon_on(world, postgres, name):
+    return Intaked(
+        world.folder / name, postgres, DATABASE, world.authority, world.server_credential
+    )  # fmt: skip
+
+
+def retract(client, report):
+    path = f"/v1/reports/{report['report_id']}/retraction"
+    return client.post({"revision": 1, "reason": "Sent in error."}, path)
+
+
+class Site:
+    """A database with a long life, filled by functions and by a daemon."""
+
+    def __init__(self, world, credential):
+        self.postgres = world.postgres
+        self.postgres.query(ADMINISTRATOR, f"CREATE DATABASE {DATABASE} TEMPLATE {world.TEMPLATE}")
+        self.life = Life(self.postgres, DATABASE, datetime.now(timezone.utc))
+        self.life.run(Life.EARLY, len(MIGRATIONS))
+        self.postgres.query(DATABASE, CLEARANCE.replace("analyst", "reader"))
+        self.sent = {name: smallest_report(narrative=f"A {name} one.") for name in ("kept", "erased")}
+        self.sent["retracted"] = smallest_report()
+        daemon = daemon_on(world, self.postgres, "before-backup")
+        daemon.add_partner("alpha")
+        daemon.start()
+        with daemon.client(credential) as client:
+            self.receipts = {name: client.post(report).json for name, report in self.sent.items()}
+            self.retraction = retract(client, self.sent["retracted"]).json
+            assert client.post(b"{").status == 400
+        own_id = f"alpha/{self.sent['erased']['report_id']}"
+        daemon.control("erase", "--report", own_id, "--asked-by", "A", "--reason", "R", "--yes")
+        daemon.stop()
+        # Not all of it has been taken by housekeeping.
+        self.life.run(Life.LATE, len(MIGRATIONS))
+
+
+@pytest.fixture(scope="module")
+def site(world, credentials):
+    return Site(world, credentials["alpha"])
+
+
+@pytest.fixture(scope="module")
+def restored(world, site, tmp_path_factory):
+    """Another cluster, which had nothing."""
+    folder = tmp_path_factory.mktemp("backup")
+    backup, restore = readme_commands()
+    assert run_all(backup, site.postgres, folder) == ""
+    cluster = Postgres(world.folder / "pg-restored")
+    cluster.start()
+    try:
+        # As the README says.
+        errors = re.findall("ERROR: *(.*)", run_all(restore, cluster, folder))
+        assert errors == [f'role "{ADMINISTRATOR}" already exists']
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def test_every_row_is_there(site, restored):
+    before, after = tables_of(site.postgres, DATABASE), tables_of(restored, DATABASE)
+    assert differences(after, before) == {}
+    empty = {table for table, rows in after.items() if not rows}
+    assert empty == set(), "the test fills every table"
+
+
+def statements_of(lines):
+    """First lines only: PostgreSQL may spell the body of a function otherwise when it was read back."""
+    return [line for line in lines if re.match("(CREATE|ALTER|GRANT|REVOKE|COMMENT) ", line)]
+
+
+def test_it_is_defined_the_same_and_may_be_migrated_again(world, site, restored):
+    statements = [statements_of(dump(each, DATABASE)) for each in (restored, site.postgres)]
+    assert statements[0] == statements[1]
+    apply_by_psql(restored, DATABASE)
+    assert dump(restored, DATABASE) == dump(site.postgres, DATABASE)
+
+
+def test_analysts_get_the_same_answers(site, restored):
+    """Before housekeeping takes what was left, and after."""
+    for postgres in (site.postgres, restored):
+        postgres.query(DATABASE, "ANALYZE")
+    for _ in range(2):
+        answers = [answers_of(each, DATABASE, LABELS) for each in (site.postgres, restored)]
+        assert differences(*answers) == {}
+        for postgres in (site.postgres, restored):
+            while postgres.value(DATABASE, "SELECT intake.housekeep(1000)"):
+                pass
+
+
+def test_every_key_has_its_receipt(site, restored):
+    assert receipts_of(restored, DATABASE, site.life.keys) == receipts_of(
+        site.postgres, DATABASE, site.life.keys
+    )
+
+
+def test_users_log_in_with_their_roles(restored):
+    assert restored.value(DATABASE, "SELECT count(*) > 0 FROM analysis.report", user="analyst")
+    assert restored.value(DATABASE, "SELECT count(*) FROM intake.erasures()", user="operator")
+
+
+def test_daemon_goes_on_with_it(world, site, restored, credentials):
+    daemon = daemon_on(world, restored, "after-restore")
+    assert "nothing to apply" in daemon.control("db", "migrate").stdout
+    daemon.start()
+    try:
+        with daemon.client(credentials["alpha"]) as client:
+            for name, status in (("kept", "duplicate"), ("erased", "erased")):
+                again = client.post(site.sent[name])
+                assert again.status == 200
+                assert again.json == {**site.receipts[name], "status": status}
+            assert client.post({**site.sent["kept"], "title": "T"}).problem == "report-conflict"
+            assert client.post({**site.sent["erased"], "title": "T"}).problem == "report-erased"
+            again = retract(client, site.sent["retracted"])
+            assert (again.status, again.json) == (200, site.retraction)
+            new = smallest_report()
+            assert client.post(new).status == 201
+            assert client.post(new).json["status"] == "duplicate"
+        # Numbers go on where they were.
+        daemon.add_partner("afterwards")
+        assert daemon.value("SELECT max(id) = count(*) FROM intake.partner")
+    finally:
+        daemon.stop()
