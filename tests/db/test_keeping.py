@@ -745,6 +745,73 @@ def test_retraction_that_waits_for_an_erasure(session, operator, admin):
     assert left_of(admin, report) == set()
 
 
+@pytest.fixture
+def housekeeper(postgres, database, admin):
+    """In a transaction of its own, which waits for no lock for ever; nothing was left to take."""
+    housekeep(admin)
+    with closing(Session(postgres, database, ADMINISTRATOR, "-c lock_timeout=10s")) as opened:
+        opened.connection.autocommit = False
+        yield opened
+
+
+def make_unlike(*days):
+    """Reports that count in none of each other's sums, with something for every table."""
+    host = {"type": "domain", "role": "source", "value": "a.example.org"}
+    members = {"techniques": ["T1133"], "indicators": [host]}
+    return [
+        make_report(
+            new_key(), payload=document(**members), received_at=f"2026-10-{day:02}T00:00:00Z",
+            people_affected=3,
+        )
+        for day in days
+    ]  # fmt: skip
+
+
+def assert_forgotten(admin, analyst, *reports):
+    assert left_of(admin, *reports) == set()
+    housekeep(admin)
+    assert left_of(admin, *reports) == set()
+    assert daily(analyst) == counted(analyst)
+    assert_record_is_consistent(admin)
+
+
+def test_erasure_waits_for_housekeeping_that_is_under_way(
+    session, operator, housekeeper, admin, analyst
+):
+    """Housekeeping has taken one of two reports and goes on to the other; whoever erases begins with
+    the other. Without a lock before all else each would wait for the other."""
+    reports = {report["id"]: report for report in make_unlike(3, 4)}
+    session.store(*reports.values())
+    assert housekeeper.query("SELECT intake.housekeep(1) AS n") == [{"n": 1}]
+    (left,) = housekeeper.query("SELECT report::text AS id FROM intake.change")
+    other = reports.pop(left["id"])
+    (taken,) = reports.values()
+
+    operator.connection.autocommit = False
+    call = Call(operator, run=lambda: [erase(operator, each) for each in (other, taken)])
+    call.wait_until_blocked(admin)
+    assert housekeeper.query("SELECT intake.housekeep(1) AS n") == [{"n": 1}]
+    housekeeper.connection.commit()
+    assert [done["erased_revisions"] for done in call.outcome()] == [1, 1]
+    operator.connection.commit()
+    assert_forgotten(admin, analyst, other, taken)
+
+
+def test_housekeeping_does_not_wait_for_an_erasure(session, operator, housekeeper, admin, analyst):
+    """It comes again, and takes then what is left."""
+    erased, kept = make_unlike(5, 6)
+    session.store(erased, kept)
+    operator.connection.autocommit = False
+    erase(operator, erased)
+    assert housekeeper.query("SELECT intake.housekeep(1000) AS n") == [{"n": 0}]
+    housekeeper.connection.commit()
+    operator.connection.commit()
+    assert housekeeper.query("SELECT intake.housekeep(1000) AS n") == [{"n": 1}]
+    housekeeper.connection.commit()
+    assert_forgotten(admin, analyst, erased)
+    assert {"report", "words", "host", "trait"} <= left_of(admin, kept)
+
+
 def test_whatever_runs_beside_erasures_and_retention_never_deadlocks(
     postgres, database, admin, operator, analyst
 ):
