@@ -46,13 +46,13 @@ COMMENT ON FUNCTION intake.may_read IS 'What the policy by_clearance of intake.r
 
 CREATE TABLE IF NOT EXISTS intake.language (
 	subtag text PRIMARY KEY,
-	config regconfig NOT NULL
+	config text NOT NULL
 );
 COMMENT ON TABLE intake.language IS 'How the words of a language are reduced to their stems. Other languages: simple.';
 COMMENT ON COLUMN intake.language.subtag IS 'Primary subtag of a BCP 47 tag.';
-COMMENT ON COLUMN intake.language.config IS 'Text search configuration.';
+COMMENT ON COLUMN intake.language.config IS 'Text search configuration, by its name: pg_upgrade(1) takes no other column that names one.';
 INSERT INTO intake.language (subtag, config)
-	SELECT l.subtag, c.oid::regconfig
+	SELECT l.subtag, l.name
 	FROM (VALUES ('ar', 'arabic'), ('ca', 'catalan'), ('da', 'danish'), ('de', 'german'),
 			('el', 'greek'), ('en', 'english'), ('es', 'spanish'), ('eu', 'basque'),
 			('fi', 'finnish'), ('fr', 'french'), ('ga', 'irish'), ('hi', 'hindi'),
@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS intake.words (
 	partner_id int NOT NULL,
 	is_kept_from_law_enforcement boolean NOT NULL,
 	primary_area text NOT NULL,
-	config regconfig NOT NULL,
+	config text NOT NULL,
 	words tsvector NOT NULL,
 	PRIMARY KEY (report, min_tlp)
 );
@@ -114,8 +114,8 @@ BEGIN
 		w.words
 	FROM intake.report AS r
 		LEFT JOIN intake.language AS l ON l.subtag = intake.language_subtag(r.language)
-		CROSS JOIN LATERAL (SELECT coalesce(l.config, 'simple'::regconfig) AS config) AS c
-		CROSS JOIN LATERAL intake.words_in(c.config, r.title,
+		CROSS JOIN LATERAL (SELECT coalesce(l.config, 'simple') AS config) AS c
+		CROSS JOIN LATERAL intake.words_in(c.config::regconfig, r.title,
 			intake.document(r.payload) ->> 'narrative', r.tlp, r.tlp_strictest) AS w
 	WHERE r.id = ANY (reports) AND NOT r.is_test AND NOT r.is_exercise;
 END
@@ -279,7 +279,7 @@ BEGIN
 	WITH source AS MATERIALIZED (
 		SELECT r.id, r.tlp, r.tlp_strictest, r.partner_id, r.primary_area, r.title, r.malware,
 			intake.is_kept_from_law_enforcement(r.sharing_law_enforcement) AS is_kept,
-			coalesce(l.config, 'simple'::regconfig) AS config,
+			coalesce(l.config, 'simple') AS config,
 			r.document ->> 'narrative' AS narrative, r.document -> 'indicators' AS indicators,
 			r.document -> 'techniques' AS techniques,
 			r.document -> 'vulnerabilities' AS vulnerabilities,
@@ -292,7 +292,8 @@ BEGIN
 			SELECT s.id, w.min_tlp, w.below_tlp, s.partner_id, s.is_kept, s.primary_area, s.config,
 				w.words
 			FROM source AS s CROSS JOIN LATERAL
-				intake.words_in(s.config, s.title, s.narrative, s.tlp, s.tlp_strictest) AS w
+				intake.words_in(s.config::regconfig, s.title, s.narrative, s.tlp,
+					s.tlp_strictest) AS w
 			WHERE intake.is_current(s.id)
 			ON CONFLICT DO NOTHING),
 	host AS (
@@ -331,7 +332,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	max_ranked CONSTANT int := 10000;
 	reader CONSTANT intake.reader := intake.reader_now();
-	configs regconfig[];
+	configs text[];
 	queries tsquery[];
 	any_query tsquery;
 	each tsquery;
@@ -341,10 +342,10 @@ BEGIN
 	PERFORM intake.check_max_rows(max_rows);
 	-- Everybody's words are looked for as their language spells them.
 	SELECT array_agg(c.config ORDER BY c.config),
-		array_agg(websearch_to_tsquery(c.config, query) ORDER BY c.config)
+		array_agg(websearch_to_tsquery(c.config::regconfig, query) ORDER BY c.config)
 	INTO configs, queries
 	FROM (SELECT DISTINCT l.config FROM intake.language AS l
-		UNION SELECT 'simple'::regconfig) AS c(config);
+		UNION SELECT 'simple') AS c(config);
 	FOR each IN SELECT DISTINCT q.q::text::tsquery FROM unnest(queries) AS q(q) LOOP
 		IF numnode(each) > 0 THEN
 			any_query := CASE WHEN any_query IS NULL THEN each ELSE any_query || each END;

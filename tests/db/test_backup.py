@@ -152,6 +152,23 @@ def test_users_log_in_with_their_roles(restored):
     assert restored.value(DATABASE, "SELECT count(*) FROM intake.erasures()", user="operator")
 
 
+def test_pg_upgrade_would_take_it(world, site):
+    """To a later version of the server, for whom a dump takes too long."""
+    postgres = world.postgres
+    upgraded = Postgres(world.folder / "pg-upgraded")
+    done = subprocess.run(
+        postgres.as_its_user(
+            postgres.programs / "pg_upgrade", "--check", "--username", ADMINISTRATOR,
+            "--old-bindir", postgres.programs, "--new-bindir", postgres.programs,
+            "--old-datadir", postgres.data, "--new-datadir", upgraded.data,
+            "--socketdir", upgraded.socket_folder,
+        ),
+        cwd=upgraded.folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Clusters are compatible" in done.stdout
+
+
 def test_daemon_goes_on_with_it(world, site, restored, credentials):
     daemon = daemon_on(world, restored, "after-restore")
     assert "nothing to apply" in daemon.control("db", "migrate").stdout
