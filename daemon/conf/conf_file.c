@@ -142,11 +142,14 @@ __attribute__((format(printf, 2, 3))) static void cut_at(int line, const char *f
 
 static void on_unknown_name(const cfg_t *cfg, const char *name)
 {
+	char shown[160];
 	const char *section = section_name(cfg);
 	if (strcmp(name, END_MARKER) == 0) {
 		cut_at(active->last_line,
 			"the file ends inside section %s, expected } after its last setting",
-			section);
+			conf_section_exists(section)
+				? section
+				: log_escape(shown, sizeof(shown), str_from(section)));
 	} else if (section[0] != '\0' && !conf_section_exists(section)) {
 		return; /* inside a section that was itself reported */
 	} else if (section[0] == '\0' && conf_section_exists(name)) {
@@ -213,6 +216,7 @@ __attribute__((format(printf, 2, 0))) static void on_library_fault(
 
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
+	char shown[160];
 	const char *section = section_name(cfg);
 	*(const char **)result = value;
 	if (section[0] == '\0' && strcmp(opt->name, END_MARKER) == 0) {
@@ -221,7 +225,10 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	}
 	enum conf_row row = conf_row_find(section, opt->name);
 	if (strcmp(value, END_MARKER) == 0) {
-		cut_at(active->last_line, "the file ends after %s =, expected a value", opt->name);
+		cut_at(active->last_line, "the file ends after %s =, expected a value",
+			row != CONF_ROW_COUNT
+				? opt->name
+				: log_escape(shown, sizeof(shown), str_from(opt->name)));
 	} else if (row == CONF_ROW_COUNT) {
 		report_unknown(section, opt->name, cfg->line);
 	} else {

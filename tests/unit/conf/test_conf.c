@@ -366,6 +366,16 @@ static void test_broken_syntax_is_refused_with_its_line(void **state)
 	}
 }
 
+static void test_what_a_terminal_would_obey_is_escaped(void **state)
+{
+	assert_faults(*state, "\x1b[2J {\n",
+		(const char *const[]){":1: there is no section \"\\x1b[2J\"",
+			":1: the file ends inside section \"\\x1b[2J\", expected }", NULL});
+	assert_faults(*state, "log {\n\x1b[2J =",
+		(const char *const[]){":2: log has no setting \"\\x1b[2J\"",
+			":2: the file ends after \"\\x1b[2J\" =, expected a value", NULL});
+}
+
 static void test_a_missing_quote_is_hinted_at(void **state)
 {
 	assert_faults(*state, "log { level = \"info\n}\nadmin { address = \"\" }\n",
@@ -826,6 +836,7 @@ int main(void)
 		CASE(test_all_faults_of_a_file_come_out_at_once_and_by_line),
 		CASE(test_a_setting_twice_is_refused_with_the_first_line),
 		CASE(test_broken_syntax_is_refused_with_its_line),
+		CASE(test_what_a_terminal_would_obey_is_escaped),
 		CASE(test_a_missing_quote_is_hinted_at),
 		CASE(test_a_good_file_is_read_after_any_bad_one),
 		CASE(test_more_unknown_names_than_it_follows_end_the_reading),
