@@ -371,12 +371,23 @@ static bool read_document(struct taxonomy *taxonomy, const char *path, struct er
 	return true;
 }
 
+/* jansson quotes the file, which may hold what a terminal would obey. */
+static void blank_control_characters(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+			*text = '?';
+		}
+	}
+}
+
 static bool read_tree(struct taxonomy *taxonomy, struct err *err)
 {
 	json_error_t json_error;
 	taxonomy->tree = json_loadb(
 		taxonomy->document, taxonomy->document_len, JSON_REJECT_DUPLICATES, &json_error);
 	if (taxonomy->tree == NULL) {
+		blank_control_characters(json_error.text);
 		return err_set(err, "line %d, column %d: %s", json_error.line, json_error.column,
 			json_error.text);
 	}

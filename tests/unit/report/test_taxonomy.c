@@ -98,6 +98,28 @@ static void test_faults_are_named_with_their_place(void **state)
 		{"1.2.3", "1.2.3.4", "/version: MAJOR.MINOR.PATCH is expected"},
 		{"\"code\":\"AA2\"", "\"code\":\"AA1\"",
 			"/action_areas/1/code: the code stands in the list already"},
+		{"1.2.3", "123456.2.3", "/version: MAJOR.MINOR.PATCH is expected"},
+		{"1.2.3", ".2.3", "/version: MAJOR.MINOR.PATCH is expected"},
+		{"\"version\":\"1.2.3\",", "", "/version: a non-empty string is expected"},
+		{"\"action_areas\":[{", "\"action_area\":[{",
+			"/action_areas: an array of 1 to 32 elements is expected"},
+		{"{\"code\":\"AA2\",\"title\":\"B\"}", "7",
+			"/action_areas/1/code: a non-empty string is expected"},
+		{"{\"code\":\"a/b\"}", "{\"code\":\"a b\"}",
+			"/rsit/types/0/code: at most 128 letters, digits, -, / and . are expected"},
+		{"\"categories\":[{", "\"category\":[{",
+			"/categories: an array of 1 to 4096 elements is expected"},
+		{"\"primary_area\":\"AA1\",", "",
+			"/categories/0/primary_area: a non-empty string is expected"},
+		{"\"primary_area\":\"AA1\"", "\"primary_area\":\"AA9\"",
+			"/categories/0/primary_area: one of its action_areas is expected"},
+		{"\"action_areas\":[\"AA1\"]", "\"action_areas\":[]",
+			"/categories/0/action_areas: an array of 1 to 32 elements is expected"},
+		{"\"rsit\":[\"a/b\"]", "\"rsit\":[]",
+			"/categories/0/rsit: an array of 1 to 4096 elements is expected"},
+		{"\"min_tlp\":\"TLP:RED\",", "",
+			"/categories/0/min_tlp: a non-empty string is expected"},
+		{"\"title\":\"One\",", "", "/categories/0/title: a non-empty string is expected"},
 		{"\"title\":\"B\"", "\"title\":\"\"",
 			"/action_areas/1/title: a non-empty string is expected"},
 		{"{\"types\":[{\"code\":\"a/b\"}]}", "{\"types\":[]}",
@@ -142,6 +164,56 @@ static void test_faults_are_named_with_their_place(void **state)
 	}
 	assert_string_equal(load_fault("[]"), "an object is expected");
 	assert_non_null(strstr(load_fault("{\n\"id\" 1}"), "line 2, column"));
+	assert_string_equal(
+		load_fault("{\x1b[2J"), "line 1, column 2: string or '}' expected near '?'");
+}
+
+/* At a limit and one past it. */
+static void test_a_code_has_128_characters(void **state)
+{
+	char text[2048];
+	char code[130];
+	(void)state;
+	memset(code, 'c', sizeof(code));
+	for (int len = 128; len <= 129; len++) {
+		const char *at = strstr(small, "one");
+		snprintf(text, sizeof(text), "%.*s%.*s%s", (int)(at - small), small, len, code,
+			at + strlen("one"));
+		const char *fault = load_fault(text);
+		assert_int_equal(fault != NULL, len > 128);
+	}
+}
+
+static void test_a_taxonomy_has_32_areas(void **state)
+{
+	(void)state;
+	for (int count = 32; count <= 33; count++) {
+		char text[4096];
+		const char *at = strstr(small, "{\"code\":\"AA1\"");
+		size_t len = (size_t)snprintf(text, sizeof(text), "%.*s", (int)(at - small), small);
+		for (int i = 3; i <= count; i++) {
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+				"{\"code\":\"AA%d\",\"title\":\"A\"},", i);
+		}
+		snprintf(text + len, sizeof(text) - len, "%s", at);
+		const char *fault = load_fault(text);
+		assert_int_equal(fault != NULL, count > 32);
+	}
+}
+
+static void test_what_is_no_file_or_too_large_is_a_fault(void **state)
+{
+	struct err err;
+	char path[] = "/tmp/intaked-taxonomy-XXXXXX";
+	(void)state;
+	assert_null(taxonomy_load("/", &err));
+	assert_string_equal(err.text, "/: it cannot be read");
+	int fd = mkstemp(path);
+	assert_true(fd >= 0 && ftruncate(fd, 4 * 1024 * 1024 + 1) == 0);
+	close(fd);
+	assert_null(taxonomy_load(path, &err));
+	unlink(path);
+	assert_non_null(strstr(err.text, "it has more than 4194304 bytes"));
 }
 
 static void test_a_missing_file_is_a_fault(void **state)
@@ -159,6 +231,9 @@ int main(void)
 		cmocka_unit_test(test_every_code_is_found_and_no_other),
 		cmocka_unit_test(test_a_category_carries_its_handling),
 		cmocka_unit_test(test_faults_are_named_with_their_place),
+		cmocka_unit_test(test_a_code_has_128_characters),
+		cmocka_unit_test(test_a_taxonomy_has_32_areas),
+		cmocka_unit_test(test_what_is_no_file_or_too_large_is_a_fault),
 		cmocka_unit_test(test_a_missing_file_is_a_fault),
 	};
 	return cmocka_run_group_tests(tests, judged_setup, judged_teardown);
