@@ -57,20 +57,24 @@ static void init_context(struct report_context *context, struct arena *arena,
 	context->is_out_of_memory = false;
 }
 
-/* The findings, and the verdict that follows from them. */
+static bool is_out_of_memory(const struct report_context *context)
+{
+	return context->is_out_of_memory || context->errors.is_out_of_memory ||
+		context->warnings.is_out_of_memory;
+}
+
+/* The findings, and the verdict that follows: no errors mean nothing where memory was short. */
 static void conclude(struct report_context *context, struct report_result *result)
 {
 	const struct taxonomy *taxonomy = context->rules->taxonomy;
 	report_findings_finish(&context->errors, taxonomy, &result->errors, &result->error_count);
 	report_findings_finish(
 		&context->warnings, taxonomy, &result->warnings, &result->warning_count);
-	result->verdict = result->error_count > 0 ? REPORT_INVALID : REPORT_VALID;
-}
-
-static bool is_out_of_memory(const struct report_context *context)
-{
-	return context->is_out_of_memory || context->errors.is_out_of_memory ||
-		context->warnings.is_out_of_memory;
+	if (is_out_of_memory(context)) {
+		result->verdict = REPORT_OVERLOAD;
+	} else {
+		result->verdict = result->error_count > 0 ? REPORT_INVALID : REPORT_VALID;
+	}
 }
 
 void report_check(struct arena *arena, const struct report_rules *rules, struct str body,

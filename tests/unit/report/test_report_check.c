@@ -187,6 +187,17 @@ static void test_rules_and_schema_errors_are_merged(void **state)
 		"/severity member-missing level");
 }
 
+/* As JSON has it, whatever type was expected. */
+static void test_elements_of_a_wrong_type_are_repeated_too(void **state)
+{
+	struct judged *judged = *state;
+	judged_changed(judged, "{\"action_areas\":[7,\"AA4\",7.0]}");
+	assert_string_equal(judged_errors(judged),
+		"/action_areas not-unique, /action_areas/0 type, /action_areas/2 type");
+	judged_changed(judged, "{\"action_areas\":[7,\"AA4\",{}]}");
+	assert_string_equal(judged_errors(judged), "/action_areas/0 type, /action_areas/2 type");
+}
+
 static void test_pointers_name_members_as_sent(void **state)
 {
 	struct judged *judged = *state;
@@ -350,6 +361,25 @@ static void test_a_small_arena_is_an_overload_and_not_a_crash(void **state)
 		verdict = judged_bytes(judged, text, len)->verdict;
 		tlp[0] = 'T';
 		assert_true(verdict == REPORT_OVERLOAD || verdict == REPORT_INVALID);
+		arena_fini(&judged->arena);
+	}
+	judged->arena = whole;
+	assert_true(overloads > 0);
+}
+
+/* Errors that found no room are errors: such a report has not what a valid one is read for. */
+static void test_a_report_whose_errors_found_no_room_is_not_read(void **state)
+{
+	static const char text[] = "{\"indicators\":[{\"type\":\"cidr\"},7,{\"value\":\"\"}]}";
+	struct judged *judged = *state;
+	struct arena whole = judged->arena;
+	int overloads = 0;
+	for (size_t max = 0; max < 32768; max += 8) {
+		arena_init(&judged->arena, max);
+		enum report_verdict verdict = judged_text(judged, text)->verdict;
+		overloads += verdict == REPORT_OVERLOAD;
+		assert_true(verdict == REPORT_OVERLOAD || verdict == REPORT_INVALID);
+		assert_null(judged->result.report.category);
 		arena_fini(&judged->arena);
 	}
 	judged->arena = whole;
@@ -584,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_equal_indicators_are_stored_once),
 		cmocka_unit_test(test_schema_errors_come_in_document_order),
 		cmocka_unit_test(test_rules_and_schema_errors_are_merged),
+		cmocka_unit_test(test_elements_of_a_wrong_type_are_repeated_too),
 		cmocka_unit_test(test_pointers_name_members_as_sent),
 		cmocka_unit_test(test_at_most_a_hundred_errors_are_given_the_first_ones),
 		cmocka_unit_test(test_codes_are_suggested_and_listed),
@@ -592,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_every_prefix_is_refused_as_no_json),
 		cmocka_unit_test(test_damaged_bytes_never_crash),
 		cmocka_unit_test(test_a_small_arena_is_an_overload_and_not_a_crash),
+		cmocka_unit_test(test_a_report_whose_errors_found_no_room_is_not_read),
 		cmocka_unit_test(test_every_limit_holds_at_it_and_one_past_it),
 		cmocka_unit_test(test_extensions_have_ten_members),
 		cmocka_unit_test(test_nesting_and_values_are_limited),
