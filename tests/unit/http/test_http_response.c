@@ -60,27 +60,85 @@ static void test_responses_are_rendered_to_the_byte(void **state)
 	}
 }
 
-static void test_a_response_fits_whole_or_leaves_no_trace(void **state)
+static void assert_fits_whole_or_leaves_no_trace(const struct http_response *response)
 {
-	const struct http_response response = {
-		.status = 200, .content_type = "a/b", .location = STR("/l"), .etag = STR("\"e\"")};
 	struct buf out;
 	size_t whole = 0;
-	(void)state;
 	buf_init(&out, 4096);
-	assert_true(http_response_render(&out, &response, STR("body")));
+	assert_true(http_response_render(&out, response, STR("body")));
 	whole = out.len;
 	buf_fini(&out);
 	for (size_t max = 0; max < whole; max++) {
 		buf_init(&out, max + 3);
 		assert_true(buf_append_str(&out, STR("abc")));
-		assert_false(http_response_render(&out, &response, STR("body")));
+		assert_false(http_response_render(&out, response, STR("body")));
 		assert_int_equal(out.len, 3);
 		assert_memory_equal(out.data, "abc", 3);
 		buf_fini(&out);
 	}
 	buf_init(&out, whole);
-	assert_true(http_response_render(&out, &response, STR("body")));
+	assert_true(http_response_render(&out, response, STR("body")));
+	buf_fini(&out);
+}
+
+static void test_a_response_fits_whole_or_leaves_no_trace(void **state)
+{
+	static const struct http_response responses[] = {
+		{.status = 200,
+			.content_type = "a/b",
+			.location = {"/l", 2},
+			.etag = {"\"e\"", 3},
+			.more = {"A: b\r\n", 6}},
+		{.status = 503, .retry_after_s = 120, .allow = "GET", .says_keep_alive = true},
+		{.status = 200, .content_type = "a/b", .is_chunked = true, .is_head_only = true},
+		{.status = 200, .content_type = "a/b", .ends_with_close = true, .closes = true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
+		assert_fits_whole_or_leaves_no_trace(&responses[i]);
+	}
+}
+
+static void test_a_body_of_unknown_length_says_how_it_ends(void **state)
+{
+	static const struct {
+		struct http_response response;
+		const char *expected;
+	} cases[] = {
+		{{.status = 200, .content_type = "a/b", .is_chunked = true},
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: "
+			"chunked\r\nCache-Control: no-store\r\n" SAFE},
+		{{.status = 200, .content_type = "a/b", .ends_with_close = true, .closes = true},
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nCache-Control: "
+			"no-store\r\nConnection: close\r\n" SAFE},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf out;
+		buf_init(&out, 4096);
+		assert_true(http_response_render(&out, &cases[i].response, STR("")));
+		assert_true(str_equal(buf_str(&out), str_from(cases[i].expected)));
+		buf_fini(&out);
+	}
+}
+
+static void test_a_chunk_fits_whole_or_leaves_no_trace(void **state)
+{
+	static const char whole[] = "10\r\n0123456789abcdef\r\n";
+	struct buf out;
+	(void)state;
+	for (size_t max = 0; max < sizeof(whole) - 1; max++) {
+		buf_init(&out, max);
+		assert_false(http_response_chunk(&out, STR("0123456789abcdef")));
+		assert_int_equal(out.len, 0);
+		buf_fini(&out);
+	}
+	buf_init(&out, 64);
+	assert_true(http_response_chunk(&out, STR("0123456789abcdef")));
+	assert_true(str_equal(buf_str(&out), STR(whole)));
+	buf_clear(&out);
+	assert_true(http_response_chunk(&out, STR("")));
+	assert_true(str_equal(buf_str(&out), STR("0\r\n\r\n")));
 	buf_fini(&out);
 }
 
@@ -117,6 +175,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_responses_are_rendered_to_the_byte),
 		cmocka_unit_test(test_a_response_fits_whole_or_leaves_no_trace),
+		cmocka_unit_test(test_a_body_of_unknown_length_says_how_it_ends),
+		cmocka_unit_test(test_a_chunk_fits_whole_or_leaves_no_trace),
 		cmocka_unit_test(test_continue_is_a_head_of_its_own),
 		cmocka_unit_test(test_every_status_of_the_interface_has_a_reason),
 	};

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "fits.h"
+
 static void test_every_reason_has_one_name_and_a_status(void **state)
 {
 	(void)state;
@@ -42,11 +44,24 @@ static void test_a_problem_starts_with_type_title_and_status(void **state)
 	buf_fini(&out);
 }
 
+static bool render(struct buf *out, const void *ctx)
+{
+	return reject_render_open(out, REJECT_QUOTA, ctx);
+}
+
+static void test_a_buffer_too_small_is_told(void **state)
+{
+	(void)state;
+	assert_fits_whole_or_is_told(render, "a \"detail\"", 1);
+	assert_fits_whole_or_is_told(render, NULL, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_reason_has_one_name_and_a_status),
 		cmocka_unit_test(test_a_problem_starts_with_type_title_and_status),
+		cmocka_unit_test(test_a_buffer_too_small_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
