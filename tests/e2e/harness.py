@@ -106,6 +106,8 @@ class Postgres:
         self.log = self.folder / "log"
         self.programs = newest_postgres()
         self.process = None
+        self.options = []
+        self.enter = []  # what puts the server into another network namespace
         self.folder.mkdir()
         self.socket_folder.mkdir()
         if os.geteuid() == 0:
@@ -139,7 +141,8 @@ class Postgres:
     def start(self):
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                self.as_its_user(self.programs / "postgres", "-D", self.data),
+                [*self.enter, *self.as_its_user(self.programs / "postgres", "-D", self.data)]
+                + self.options,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
