@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "pg_hosts_int.h"
 #include "schema_int.h"
 
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct pg_link {
 	const char *listen;
 	const struct taxonomy *taxonomy;
 	struct pg_link_hooks hooks;
+	struct pg_hosts hosts;
 	enum pg_link_state state;
 	enum pg_refusal refusal;
 	PGconn *connection;
@@ -361,6 +363,14 @@ static void on_io(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
+/* What hangs is given up; of several servers this one is tried last from now on. */
+static void link_silent(struct pg_link *link, const char *what, int64_t waited_ms)
+{
+	pg_hosts_put_last(&link->hosts, PQhost(link->connection), PQport(link->connection));
+	err_set(&link->reason, "%sno answer within %lld ms", what, (long long)waited_ms);
+	link_lost(link);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct pg_link *link = ctx;
@@ -372,9 +382,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		break;
 	case PG_LINK_CONNECTING:
 	case PG_LINK_PREPARING:
-		err_set(&link->reason, "cannot connect: no answer within %lld ms",
-			(long long)link->conf->database_connect_timeout_ms);
-		link_lost(link);
+		link_silent(link, "cannot connect: ", link->conf->database_connect_timeout_ms);
 		break;
 	case PG_LINK_BROKEN:
 		link_lost(link);
@@ -386,9 +394,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 			set_timer(link, left);
 			break;
 		}
-		err_set(&link->reason, "no answer within %lld ms",
-			(long long)link->conf->database_batch_timeout_ms);
-		link_lost(link);
+		link_silent(link, "", link->conf->database_batch_timeout_ms);
 		break;
 	}
 	}
@@ -405,24 +411,28 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"            \
 	" -c default_transaction_isolation=read\\ committed"
 
-/* dbname is expanded where it stands, last, so that what the operator's string says wins. */
-static PGconn *dial(const struct conf *conf)
+/*
+ * dbname is expanded where it stands, behind our own settings, so that what the operator's string
+ * says wins; what comes after it is of the same string, in the order that has come of it.
+ */
+static PGconn *dial(const struct conf *conf, const struct pg_hosts *hosts)
 {
 	static const char *const keywords[] = {"fallback_application_name", "client_encoding",
 		"options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
-		"keepalives_count", "gssencmode", "dbname", NULL};
+		"keepalives_count", "gssencmode", "dbname", "host", "hostaddr", "port", NULL};
 	const char *values[] = {"intaked", "UTF8",
 		conf->database_allow_unsafe_durability ? SESSION_OPTIONS
 			" -c intaked.allow_unsafe_durability=on"
 						       : SESSION_OPTIONS,
-		"10000", "10", "5", "3", "disable", conf->database_connection, NULL};
+		"10000", "10", "5", "3", "disable", conf->database_connection, hosts->names,
+		hosts->addresses, hosts->ports, NULL};
 	return PQconnectStartParams(keywords, values, 1);
 }
 
 static void link_start(struct pg_link *link)
 {
 	link->refusal = PG_REFUSAL_NONE;
-	link->connection = dial(link->conf);
+	link->connection = dial(link->conf, &link->hosts);
 	if (link->connection == NULL) {
 		err_set(&link->reason, "no memory for a database connection");
 		link_lost(link);
@@ -456,6 +466,7 @@ struct pg_link *pg_link_new(struct event_base *base, struct conf *conf,
 	link->taxonomy = taxonomy;
 	link->hooks = hooks;
 	link->back_off_ms = PG_BACK_OFF_FIRST_MS;
+	pg_hosts_init(&link->hosts, conf->database_connection);
 	link->timer = evtimer_new(base, on_timer, link);
 	if (link->timer == NULL) {
 		pg_link_free(&link);
@@ -475,6 +486,7 @@ void pg_link_free(struct pg_link **link)
 	if ((*link)->timer != NULL) {
 		event_free((*link)->timer);
 	}
+	pg_hosts_fini(&(*link)->hosts);
 	conf_unref(&(*link)->conf);
 	free(*link);
 	*link = NULL;

@@ -97,9 +97,12 @@ def newest_postgres():
 
 
 class Postgres:
-    """One cluster on a unix socket. It never runs as root: then the user postgres runs it."""
+    """One cluster on a unix socket. It never runs as root: then the user postgres runs it.
 
-    def __init__(self, folder):
+    With an origin it is a standby of that one.
+    """
+
+    def __init__(self, folder, origin=None):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.socket_folder = self.folder / "s"
@@ -113,7 +116,10 @@ class Postgres:
         if os.geteuid() == 0:
             for path in (self.folder, self.socket_folder):
                 shutil.chown(path, ADMINISTRATOR, ADMINISTRATOR)
-        self._initdb()
+        if origin:
+            self._copy(origin)
+        else:
+            self._initdb()
 
     def as_its_user(self, *command):
         if os.geteuid() != 0:
@@ -130,13 +136,26 @@ class Postgres:
             "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
             "--no-instructions",
         )  # fmt: skip
-        done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        self._run(command)
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.write("listen_addresses = ''\n")
             conf.write(f"unix_socket_directories = '{self.socket_folder}'\n")
             conf.write("shared_buffers = 64MB\nmax_wal_size = 256MB\nlogging_collector = off\n")
             conf.write("log_line_prefix = '%m [%p] %q%u@%d '\n")
+
+    def _copy(self, origin):
+        command = self.as_its_user(
+            self.programs / "pg_basebackup", "--pgdata", self.data, "--host", origin.socket_folder,
+            "--username", ADMINISTRATOR, "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+        )  # fmt: skip
+        self._run(command)
+        with (self.data / "postgresql.conf").open("a") as conf:
+            conf.write(f"unix_socket_directories = '{self.socket_folder}'\n")
+
+    @staticmethod
+    def _run(command):
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
     def start(self):
         with self.log.open("a") as log:
@@ -172,6 +191,12 @@ class Postgres:
         """Immediate: nothing is written, the next start recovers from the log."""
         self._stop_by(signal.SIGQUIT)
 
+    def kill(self):
+        """As when the machine is gone: none of its processes does anything more."""
+        self._signal_all(signal.SIGKILL)
+        self.process.wait(timeout=60)
+        self.process = None
+
     def _signal_all(self, signal_number):
         for pid in [self.process.pid, *children_of(self.process.pid)]:
             try:
@@ -196,6 +221,12 @@ class Postgres:
             " WHERE datname = %s AND pid <> pg_backend_pid()",
             [database],
         )
+
+    def set(self, name, value):
+        """A setting of the cluster, which is in force when this returns."""
+        self.query(ADMINISTRATOR, f"ALTER SYSTEM SET {name} = '{value}'")
+        self.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+        wait_until(lambda: self.value(ADMINISTRATOR, f"SHOW {name}") == value, f"{name} is set")
 
     def connection_string(self, user, database):
         return f"host={self.socket_folder} dbname={database} user={user}"
