@@ -401,6 +401,9 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 }
 
 /*
+ * A session whose end was cut off from it must not keep its locks: a batch whose sync never came is
+ * no idle transaction to PostgreSQL, only a connection that is silent. The server asks it soon.
+ *
  * Every look-up is by a key, so a plan made while a table was small must not read all of it when it
  * has grown; the price that the planner then puts on small tables would call for compiling.
  */
@@ -408,6 +411,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"                               \
 	" -c statement_timeout=5s -c lock_timeout=2s"                                        \
 	" -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=2s" \
+	" -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"   \
+	" -c tcp_user_timeout=10s"                                                           \
 	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"            \
 	" -c default_transaction_isolation=read\\ committed"
 

@@ -5,10 +5,10 @@ import os
 import subprocess
 from contextlib import contextmanager
 
-# What the namespace does with each TCP packet that comes in or goes out.
+# What the namespace does with each TCP packet that comes in, and that goes out.
 CUTS = {
     "drop": ("drop", "drop"),
-    "reset": ("reject with tcp reset", "drop"),
+    "reset": ("reject with tcp reset", "tcp flags & rst == 0 drop"),
 }
 
 
