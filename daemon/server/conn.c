@@ -791,7 +791,7 @@ void conn_deadline_passed(struct conn *conn)
 static void init_conn(struct conn *conn, struct worker *worker, const struct sockaddr_storage *peer)
 {
 	uint32_t slot = conn->slot;
-	uint32_t use = conn->use + 1;
+	uint32_t use = conn->use;
 	*conn = (struct conn){
 		.magic = CONN_MAGIC,
 		.slot = slot,
@@ -883,9 +883,11 @@ void conn_close_all(struct worker *worker)
 {
 	for (uint32_t slot = 0; slot < worker->table.slot_count; slot++) {
 		struct conn *conn = conn_table_at(&worker->table, slot);
-		conn_close(conn, "stopping");
-		buf_fini(&conn->in);
-		buf_fini(&conn->out);
+		if (conn != NULL) {
+			conn_close(conn, "stopping");
+			buf_fini(&conn->in);
+			buf_fini(&conn->out);
+		}
 	}
 }
 
@@ -900,9 +902,9 @@ struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket, uint32_t *
 	uint32_t slot = (uint32_t)ticket >> TICKET_NAME_BITS;
 	ENSURE(slot < worker->table.slot_count);
 	struct conn *conn = conn_table_at(&worker->table, slot);
-	bool waits = conn->state == CONN_WAIT || conn->state == CONN_BATCH;
+	bool waits = conn != NULL && (conn->state == CONN_WAIT || conn->state == CONN_BATCH);
 	*name_out = (uint32_t)ticket & ((1U << TICKET_NAME_BITS) - 1);
-	return conn->use == ticket >> 32 && waits ? conn : NULL;
+	return waits && conn->use == ticket >> 32 ? conn : NULL;
 }
 
 const char *conn_id(const struct conn *conn, char out[CONN_ID_SIZE])

@@ -69,7 +69,7 @@ struct intake_batch;
 struct conn {
 	uint32_t magic;
 	uint32_t slot;
-	uint32_t use; /* counts the uses of the slot: a late answer finds a stranger */
+	uint32_t use; /* number of this use of the slot: a late answer finds a stranger */
 	enum conn_state state;
 	struct worker *worker;
 	struct list link;      /* in the list of its state, or of free slots */

@@ -19,6 +19,8 @@
 
 #define SWEEP_MS 200
 #define GIVE_WAY_MS 2
+/* Connections that are worth tidying up after. */
+#define CROWD_MIN 16
 /* Events of WORKER_LAST before the sockets are asked again, and the time they may take. */
 #define LAST_TURN_EVENTS 8
 #define LAST_TURN_US 1000
@@ -157,12 +159,33 @@ static void end_if_drained(struct worker *worker, int64_t now_ms)
 	}
 }
 
+/*
+ * Gives back what others have left behind: when nobody is here to wait for it, or, as that may
+ * never be, when half of a crowd is gone. Those just closed are still to be reaped.
+ */
+static void trim_after_crowd(struct worker *worker)
+{
+	uint32_t count = worker->connection_count;
+	if (!list_is_empty(&worker->states[CONN_CLOSED])) {
+		return;
+	}
+	if (count > worker->crowd) {
+		worker->crowd = count;
+	}
+	if (count == 0 || (worker->crowd >= CROWD_MIN && count <= worker->crowd / 2)) {
+		worker->crowd = count;
+		conn_table_trim(&worker->table);
+		malloc_trim(0);
+	}
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 {
 	struct worker *worker = ctx;
 	int64_t now_ms = clock_monotonic_ms();
 	(void)fd;
 	(void)what;
+	trim_after_crowd(worker);
 	sweep_ordered(worker, CONN_HANDSHAKE, now_ms);
 	sweep_ordered(worker, CONN_IDLE, now_ms);
 	sweep_ordered(worker, CONN_HEAD, now_ms);
@@ -175,11 +198,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 		metric_set(&worker->metrics.accept_failures, listener_failures(worker->listener));
 	}
 	end_if_drained(worker, now_ms);
-	if (worker->connection_count > 0 || worker->is_draining) {
+	if (worker->crowd > 0 || worker->connection_count > 0 || worker->is_draining) {
 		arm_sweep(worker);
-	} else {
-		/* Gives back what a crowd has left. Nobody is here to wait for it. */
-		malloc_trim(0);
 	}
 }
 
@@ -212,7 +232,7 @@ static void review_some(struct worker *worker)
 {
 	for (int i = 0; i < TURN_REVIEWS && worker->review_next < worker->table.slot_count; i++) {
 		struct conn *conn = conn_table_at(&worker->table, worker->review_next++);
-		if (conn->state > CONN_HANDSHAKE && conn->state < CONN_LINGER) {
+		if (conn != NULL && conn->state > CONN_HANDSHAKE && conn->state < CONN_LINGER) {
 			conn_verify_again(conn);
 		}
 	}
