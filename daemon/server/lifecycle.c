@@ -3,7 +3,8 @@
  * Threads. The main thread has the signals, the admin and control sockets and the reader of the
  * registry; each worker has connections and a link to the database. What they share is: immutable
  * snapshots by reference count (generation, registry), sent as mail; counters that their worker
- * writes and the main thread reads; and the atomics of struct shared. There is no lock.
+ * writes and the main thread reads; and the atomics of struct shared and of event_memory. There is
+ * no lock.
  *
  * Start. Everything that can be wrong for good is found before READY: files are checked, sockets
  * bound, and the database asked once. A database that is away does not hold READY back for longer
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event_memory_int.h"
 #include "journal_int.h"
 #include "net/address.h"
 #include "process_int.h"
@@ -429,6 +431,7 @@ int lifecycle_run(const char *path)
 		.started_at_us = clock_wall_us()};
 	size_t started = 0;
 
+	event_memory_init();
 	journal_use_if_it_is_stderr();
 	report_check_init();
 	reload_init(&process.reload);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event_memory_int.h"
+
+#include <event2/event.h>
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DESCRIPTORS 500
+/* Less than one piece each: its table by number grows a few times, and that is all. */
+#define GROWTH_MAX ((size_t)DESCRIPTORS * 24)
+
+static void nothing(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+}
+
+static void test_a_descriptor_once_watched_holds_no_page_of_the_heap(void **state)
+{
+	struct event_base *base = event_base_new();
+	int descriptors[DESCRIPTORS];
+	struct event *event = event_new(base, 0, 0, nothing, NULL);
+	size_t before = mallinfo2().uordblks;
+
+	(void)state;
+	descriptors[0] = eventfd(0, EFD_CLOEXEC);
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		if (i > 0) {
+			descriptors[i] = dup(descriptors[0]);
+		}
+		assert_true(descriptors[i] >= 0);
+		event_assign(event, base, descriptors[i], EV_READ, nothing, NULL);
+		assert_int_equal(event_add(event, NULL), 0);
+		assert_int_equal(event_del(event), 0);
+	}
+	assert_true(mallinfo2().uordblks <= before + GROWTH_MAX);
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		close(descriptors[i]);
+	}
+	event_free(event);
+	event_base_free(base);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_descriptor_once_watched_holds_no_page_of_the_heap),
+	};
+	event_memory_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
