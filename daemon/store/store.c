@@ -29,6 +29,8 @@
 #define TICK_MS 100
 /* Looks at the sockets before a batch goes, at most. */
 #define MAX_LOOKS 150
+/* When others want the core each look may cost their whole turn on it. */
+#define LOOKS_MAX_US 5000
 #define MAX_REFUSALS 64
 
 enum statement_kind { KIND_STORE, KIND_FIND, KIND_RETRACT, KIND_NOTE_REFUSALS };
@@ -41,7 +43,8 @@ struct store {
 	struct event *kick; /* at the end of the next loop turn, after what that turn has read */
 	bool has_gathered;  /* something was submitted since the last look */
 	int looks;          /* since the batch in flight was answered */
-	uint32_t expected;  /* of those that it answered, how many have not sent again */
+	int64_t looking_since_us; /* when the first of these looks was */
+	uint32_t expected;        /* of those that it answered, how many have not sent again */
 	struct event *tick;
 	struct lanes lanes; /* what waits to be sent */
 	struct batch *flying;
@@ -400,7 +403,12 @@ static void on_link_lost(void *ctx, const char *reason)
  */
 static bool gathers_on(struct store *store)
 {
-	bool goes_on = (store->has_gathered || store->expected > 0) && ++store->looks < MAX_LOOKS;
+	int64_t now_us = clock_monotonic_us();
+	if (store->looks == 0) {
+		store->looking_since_us = now_us;
+	}
+	bool goes_on = (store->has_gathered || store->expected > 0) && ++store->looks < MAX_LOOKS &&
+		now_us - store->looking_since_us < LOOKS_MAX_US;
 	store->has_gathered = false;
 	if (goes_on) {
 		sched_yield();
