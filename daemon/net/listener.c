@@ -187,8 +187,10 @@ static void resume_now(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!listener->is_paused) {
-		evconnlistener_enable(listener->acceptor);
+	/* Without memory for it in the kernel nothing would call again: it is tried until it works.
+	 */
+	if (!listener->is_paused && evconnlistener_enable(listener->acceptor) != 0) {
+		listener_rest(listener, REST_MS);
 	}
 }
 
