@@ -7,6 +7,7 @@
 #include "net/tls_context.h"
 
 #include "tls_files_int.h"
+#include "tls_self_test_int.h"
 
 #include <time.h>
 
@@ -114,6 +115,11 @@ SSL_CTX *tls_context_new(const struct conf *conf, struct err *err)
 		return NULL;
 	}
 	if (!load_files(ctx, conf, err)) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	if (!tls_self_test(ctx, err)) {
+		err_prefix(err, "%s, %s", conf->tls_certificate, conf->tls_key);
 		SSL_CTX_free(ctx);
 		return NULL;
 	}

@@ -34,6 +34,7 @@ struct pki_spec {
 	const struct pki_pair *issuer; /* NULL: self-signed */
 	const char *usage;             /* extended key usage; NULL: no such extension */
 	const char *purpose;           /* key usage; NULL: digitalSignature, or that of a CA */
+	const char *curve;             /* of the key; NULL: P-256 */
 	const struct str *uris;        /* of the subject alternative name */
 	size_t uri_count;
 	long starts_s; /* from now */
@@ -75,7 +76,8 @@ static inline void pki_add_uris(X509 *certificate, const struct str *uris, size_
 static inline struct pki_pair pki_make(const struct pki_spec *spec)
 {
 	static long serial = 1000;
-	struct pki_pair pair = {.certificate = X509_new(), .key = EVP_EC_gen("P-256")};
+	struct pki_pair pair = {.certificate = X509_new(),
+		.key = EVP_EC_gen(spec->curve == NULL ? "P-256" : spec->curve)};
 	X509 *issuer = spec->issuer == NULL ? pair.certificate : spec->issuer->certificate;
 	X509_NAME *name = X509_get_subject_name(pair.certificate);
 

@@ -131,6 +131,21 @@ static void test_a_key_of_another_certificate_is_refused(void **state)
 	assert_refused(&conf, "mismatch.key", "does not belong to the certificate");
 }
 
+/* OpenSSL takes it, and would then turn every partner away. */
+static void test_a_key_that_no_handshake_can_use_is_refused(void **state)
+{
+	(void)state;
+	struct conf conf = good_conf();
+	struct pki_pair odd = pki_make(&(struct pki_spec){.common_name = "odd",
+		.issuer = &root,
+		.usage = "serverAuth",
+		.curve = "brainpoolP256r1"});
+	conf.tls_certificate = pki_write_certificates(&folder, "odd.crt", odd.certificate, NULL);
+	conf.tls_key = pki_write_key(&folder, "odd.key", odd.key, NULL);
+	assert_refused(&conf, "odd.crt", "no handshake works with them");
+	pki_free(&odd);
+}
+
 static void test_a_key_under_a_passphrase_is_refused_without_asking(void **state)
 {
 	(void)state;
@@ -274,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_a_file_that_cannot_be_read_is_named),
 		cmocka_unit_test(test_a_broken_pem_block_is_refused),
 		cmocka_unit_test(test_a_key_of_another_certificate_is_refused),
+		cmocka_unit_test(test_a_key_that_no_handshake_can_use_is_refused),
 		cmocka_unit_test(test_a_key_under_a_passphrase_is_refused_without_asking),
 		cmocka_unit_test(test_a_server_certificate_out_of_date_or_purpose_is_refused),
 		cmocka_unit_test(test_authorities_must_be_authorities_with_their_root),
