@@ -96,7 +96,9 @@ static void go_on(struct admin_client *client)
 		parsed = http_request_parse(&client->request, &admin_limits, data, len);
 	}
 	if (parsed == HTTP_MORE) {
-		bufferevent_enable(client->stream, EV_READ);
+		if (bufferevent_enable(client->stream, EV_READ) != 0) {
+			client_free(client);
+		}
 		return;
 	}
 	bufferevent_disable(client->stream, EV_READ);
@@ -138,11 +140,29 @@ static void on_event(struct bufferevent *stream, short what, void *ctx)
 	client_free(ctx);
 }
 
+/*
+ * libevent says nothing of a stream that it had no memory to watch for writing, and then neither
+ * its answer nor its timeout ever comes.
+ */
+static void drop_forgotten(struct admin *admin)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct list *link = admin->clients.next;
+	while (link != &admin->clients) {
+		struct admin_client *client = LIST_OWNER(link, struct admin_client, link);
+		link = link->next;
+		if (now_ms - client->waits_since_ms > (int64_t)4 * ADMIN_REQUEST_MS) {
+			client_free(client);
+		}
+	}
+}
+
 static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct admin *admin = ctx;
 	static const struct timeval timeout = {ADMIN_REQUEST_MS / 1000, 0};
 	struct admin_client *client = NULL;
+	drop_forgotten(admin);
 	if (admin->client_count < ADMIN_MAX_CONNECTIONS) {
 		client = calloc(1, sizeof(*client));
 	}
@@ -162,7 +182,9 @@ static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 	admin->client_count++;
 	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
 	bufferevent_set_timeouts(client->stream, &timeout, &timeout);
-	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+	if (bufferevent_enable(client->stream, EV_READ | EV_WRITE) != 0) {
+		client_free(client);
+	}
 }
 
 struct admin *admin_new(struct event_base *base, int listening_fd, struct admin_hooks hooks)

@@ -112,7 +112,9 @@ static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 	list_append(&control->clients, &client->link);
 	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
 	bufferevent_set_timeouts(client->stream, &timeout, &timeout);
-	bufferevent_enable(client->stream, EV_READ);
+	if (bufferevent_enable(client->stream, EV_READ) != 0) {
+		client_free(client);
+	}
 }
 
 struct control *control_new(struct event_base *base, int listening_fd,
