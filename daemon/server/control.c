@@ -89,12 +89,27 @@ static void on_event(struct bufferevent *stream, short what, void *ctx)
 	client_free(ctx);
 }
 
+/* As in admin.c: libevent may never call again. */
+static void drop_forgotten(struct control *control)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct list *link = control->clients.next;
+	while (link != &control->clients) {
+		struct control_client *client = LIST_OWNER(link, struct control_client, link);
+		link = link->next;
+		if (now_ms - client->opened_at_ms > (int64_t)4 * CONTROL_LINE_MS) {
+			client_free(client);
+		}
+	}
+}
+
 static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct control *control = ctx;
 	static const struct timeval timeout = {CONTROL_LINE_MS / 1000, 0};
 	struct control_client *client = NULL;
 	(void)peer;
+	drop_forgotten(control);
 	if (control->client_count < CONTROL_MAX_CONNECTIONS) {
 		client = calloc(1, sizeof(*client));
 	}
