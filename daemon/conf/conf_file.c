@@ -285,6 +285,11 @@ static void parse_with(cfg_opt_t *root_options, const char *text)
 			"the file ends inside a comment or a quoted text, expected */ or a closing "
 			"quote");
 	}
+	/* Without memory for a value the library stops and says nothing; the settings that follow
+	 * would have their defaults. */
+	if (result != CFG_SUCCESS && !active->must_read_again && !active->draft->is_cut) {
+		cut_at(active->last_line, "the file was not read to its end: no memory");
+	}
 	cfg_free(active->root);
 	active->root = NULL;
 }
