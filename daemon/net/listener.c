@@ -246,9 +246,11 @@ struct listener *listener_new(
 	listener->on_accept = on_accept;
 	listener->ctx = ctx;
 	listener->resume_timer = evtimer_new(base, resume_now, listener);
-	listener->acceptor =
-		evconnlistener_new(base, accepted, listener, LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (listener->resume_timer == NULL || listener->acceptor == NULL) {
+	/* Enabled by hand: whether it could be watched evconnlistener_new does not tell. */
+	listener->acceptor = evconnlistener_new(
+		base, accepted, listener, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
+	if (listener->resume_timer == NULL || listener->acceptor == NULL ||
+		evconnlistener_enable(listener->acceptor) != 0) {
 		listener_free(&listener);
 		return NULL;
 	}
