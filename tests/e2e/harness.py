@@ -435,10 +435,10 @@ class Intaked:
         assert not is_checked or done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done
 
-    def ask(self, command):
+    def ask(self, command, timeout=20 * PATIENCE):
         """A command of the control socket; its answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-            control.settimeout(20 * PATIENCE)
+            control.settimeout(timeout)
             control.connect(str(self.settings["control.path"]))
             control.sendall(command.encode() + b"\n")
             with control.makefile() as answer:
@@ -461,21 +461,21 @@ class Intaked:
     def refusal_of(self, credential, **options):
         return refusal_of(self.port, self.authority.certificate, credential, **options)
 
-    def admin_answer(self, path, headers=None):
+    def admin_answer(self, path, headers=None, timeout=10):
         """Status, headers and text of a page of the admin listener."""
         url = f"http://127.0.0.1:{self.admin_port}{path}"
         request = urllib.request.Request(url, headers=headers or {})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=10) as answer:
+            with opener.open(request, timeout=timeout) as answer:
                 return answer.status, answer.headers, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.headers, error.read().decode()
 
-    def admin(self, path):
+    def admin(self, path, **options):
         """Status and text of a page of the admin listener."""
-        status, _, text = self.admin_answer(path)
+        status, _, text = self.admin_answer(path, **options)
         return status, text
 
     def status(self):

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon in which one call after the other is made to fail, and what must be true of it then."""
+
+import hashlib
+import signal
+import subprocess
+import time
+from http.client import HTTPException
+
+from batches import NDJSON, join_lines, read_result
+from client import BadAnswer, encode
+from fault_plan import FaultPlan
+from harness import PATIENCE, sanitizer_environment
+from reports import smallest_report
+
+STEP_TIMEOUT_S = 1.5
+# libconfuse uses what it was not given, asserts that it was, or has its scanner end the process: at
+# once, in the main thread, while a configuration is read. Nothing else may.
+LIBCONFUSE_ENDS = (2, -signal.SIGSEGV, -signal.SIGABRT)
+BROKEN_INVARIANT = "event=broken-invariant"
+
+
+class Finding(AssertionError):
+    """The daemon did what it must not."""
+
+
+class Stuck(Exception):
+    """A step had no answer. One may be lost with its connection: what comes after counts."""
+
+
+class Tortured:
+    """A daemon with a plan, started again when a fault has ended it, and the ledger of receipts."""
+
+    def __init__(self, world, credential, settings):
+        self.world = world
+        self.credential = credential
+        self.site = world.daemon(settings)
+        # Last in the file, so that it shows when a configuration was not read to its end.
+        for setting in [name for name in self.site.settings if name.startswith("listen.")]:
+            self.site.settings[setting] = self.site.settings.pop(setting)
+        self.site.configure({})
+        self.site.add_partner("alpha")
+        self.plan = FaultPlan(self.site.folder / "plan")
+        self.site.environment.update(self.plan.environment())
+        # The library that wraps a sanitizer's allocator comes before it.
+        options = sanitizer_environment(self.site.sanitizer_reports)["ASAN_OPTIONS"]
+        self.site.environment["ASAN_OPTIONS"] = options + ":verify_asan_link_order=0"
+        self.receipts = {}  # of the whole run
+        self.new_receipts = {}  # of the present fault
+        self.retractions = {}
+        self.log_mark = 0
+        self.stuck = []
+
+    # --- what a scenario is made of ---
+
+    def attempt(self, step, *arguments):
+        """Whatever fails is the fault's doing; what it has been told is true all the same."""
+        try:
+            step(*arguments)
+        except TimeoutError as error:
+            raise Stuck from error
+        except (OSError, BadAnswer, ValueError, HTTPException):
+            pass
+
+    def client(self):
+        return self.site.client(self.credential, timeout=STEP_TIMEOUT_S * PATIENCE)
+
+    def note(self, report, receipt):
+        """What was acknowledged must be there from now on."""
+        self.new_receipts[report["report_id"]] = receipt
+        digest = hashlib.sha256(encode(report)).hexdigest()
+        assert receipt["sha256"] == digest, (report["report_id"], receipt)
+
+    def post(self, client, report):
+        answer = client.post(report)
+        if answer.status in (200, 201):
+            self.note(report, answer.json)
+        return answer
+
+    def post_batch(self, client, reports, bad_line):
+        lines = join_lines(reports) + bad_line + b"\n"
+        answer = client.post(lines, "/v1/reports", content_type=NDJSON)
+        if answer.status == 200:
+            for line in answer.body.splitlines():
+                result = read_result(line)
+                if result.receipt:
+                    self.note(reports[result.line - 1], result.receipt)
+
+    def ask(self, command):
+        return self.site.ask(command, timeout=STEP_TIMEOUT_S * PATIENCE)
+
+    def page(self, path):
+        return self.site.admin(path, timeout=STEP_TIMEOUT_S * PATIENCE)
+
+    def new_log(self):
+        return "\n".join(self.site.log_lines()[self.log_mark :])
+
+    def retract(self, client, report_id):
+        body = {"revision": 1, "reason": report_id}
+        answer = client.post(body, f"/v1/reports/{report_id}/retraction")
+        if answer.status in (200, 201):
+            self.retractions[report_id] = answer.json
+
+    # --- life ---
+
+    def is_running(self):
+        return self.site.process is not None and self.site.process.poll() is None
+
+    def ensure_running(self):
+        if not self.is_running():
+            self.site.start()
+
+    def replace(self):
+        """After a finding: the next fault meets a new daemon."""
+        self.new_receipts = {}
+        self.plan.disarm()
+        for report in self.site.folder.glob("sanitizer.*"):
+            report.unlink()
+        if self.site.process:
+            self.site.process.kill()
+            self.site.wait_for_exit()
+
+    def take_ending(self):
+        """How a daemon has ended; a finding unless that was orderly.
+
+        By design small fixed allocations die where there is no memory, and a start may fail.
+        """
+        status = self.site.wait_for_exit()
+        lines = self.new_log().splitlines()
+        if status == 0:
+            return "stopped"
+        for line in lines:
+            if status == -signal.SIGABRT and BROKEN_INVARIANT in line:
+                return line.partition(" at=")[2]
+            if status > 0 and ("severity=fatal" in line or "event=configuration-fault" in line):
+                return line
+        if status in LIBCONFUSE_ENDS and self.plan.fired().is_of("libconfuse"):
+            return f"libconfuse has no memory, status {status}"
+        raise Finding(f"the daemon ended with {status}")
+
+    # --- what must be true after a fault ---
+
+    def check_good_request(self):
+        """The next good report is taken, at the latest over a new link; or else how it has ended."""
+        deadline = time.monotonic() + 15 * PATIENCE
+        while True:
+            try:
+                with self.client() as client:
+                    said = self.post(client, smallest_report())
+                if said.status == 201:
+                    return None
+            except (OSError, BadAnswer) as error:
+                said = error
+                if not self.is_running():
+                    return self.take_ending()
+            if time.monotonic() > deadline:
+                raise Finding(f"the next good report is not taken: {said}")
+            time.sleep(0.03)
+
+    def check_new_receipts(self):
+        """Every one has its row, the very one."""
+        rows = self.site.rows(
+            "SELECT report_id, id::text, encode(sha256, 'hex') FROM intake.report"
+            " WHERE report_id = ANY(%s)",
+            [list(self.new_receipts)],
+        )
+        stored = {report_id: (identity, digest) for report_id, identity, digest in rows}
+        for report_id, receipt in self.new_receipts.items():
+            if stored.get(report_id) != (receipt["id"], receipt["sha256"]):
+                raise Finding(f"a false receipt of {report_id}: {receipt}")
+        self.receipts.update(self.new_receipts)
+        self.new_receipts = {}
+
+    def check_ledger(self):
+        rows = self.site.rows("SELECT report_id, id::text, encode(sha256, 'hex') FROM intake.report")
+        stored = {report_id: (identity, digest) for report_id, identity, digest in rows}
+        assert len(rows) == len(stored), "a report is doubled"
+        for report_id, receipt in self.receipts.items():
+            assert stored.get(report_id) == (receipt["id"], receipt["sha256"]), report_id
+        broken = "SELECT count(*) FROM intake.report WHERE sha256(payload) <> sha256"
+        assert self.site.value(broken) == 0
+        rows = self.site.rows(
+            "SELECT r.report_id, t.reason FROM intake.retraction AS t"
+            " JOIN intake.report AS r ON r.id = t.report"
+        )
+        retracted = dict(rows)
+        for report_id in self.retractions:
+            assert retracted.get(report_id) == report_id, report_id
+
+    # --- one fault ---
+
+    def torture(self, scenario, kind, nth):
+        """Runs a scenario while the nth call of a kind fails; what has fired and how it ended."""
+        scenario.prepare(self)
+        self.log_mark = len(self.site.log_lines())
+        self.plan.arm(kind, nth)
+        try:
+            try:
+                scenario.run(self)
+            except Stuck:
+                self.stuck.append(nth)
+            self.plan.disarm()
+            ending = scenario.check(self)
+            self.check_new_receipts()
+            self.site.check_sanitizers()
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            self.plan.disarm()
+            # What the sanitizer itself needs to start a thread it does not do without.
+            if self.plan.fired().is_of("libasan"):
+                self.replace()
+                return self.plan.fired(), "the sanitizer has no memory"
+            where = self.plan.fired().where()
+            text = f"{scenario.name} {kind} {nth}: {error!r}\n{where}\n{self.new_log()[-3000:]}"
+            raise Finding(text) from error
+        return self.plan.fired(), ending
