@@ -408,7 +408,10 @@ void intake_refuse_body(
 	struct conn *conn, enum reject reject, struct str body, const struct report_result *result)
 {
 	uint8_t sha256[32];
-	judgement_digest(conn->worker, body, sha256);
+	if (!judgement_digest(conn->worker, body, sha256)) {
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
+		return;
+	}
 	render_report_refusal(conn, reject, result);
 	judgement_note_refusal(conn, reject, result, sha256, body.len);
 	reply_send(conn);

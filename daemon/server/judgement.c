@@ -7,11 +7,17 @@
 
 #include <string.h>
 
-void judgement_digest(struct worker *worker, struct str payload, uint8_t sha256_out[32])
+#include <openssl/err.h>
+
+bool judgement_digest(struct worker *worker, struct str payload, uint8_t sha256_out[32])
 {
-	ENSURE(EVP_DigestInit_ex2(worker->digest, worker->sha256, NULL) == 1 &&
+	bool done = EVP_DigestInit_ex2(worker->digest, worker->sha256, NULL) == 1 &&
 		EVP_DigestUpdate(worker->digest, payload.data, payload.len) == 1 &&
-		EVP_DigestFinal_ex(worker->digest, sha256_out, NULL) == 1);
+		EVP_DigestFinal_ex(worker->digest, sha256_out, NULL) == 1;
+	if (!done) {
+		ERR_clear_error();
+	}
+	return done;
 }
 
 void judgement_make(struct conn *conn, const struct generation *generation, struct str payload,
@@ -32,7 +38,9 @@ void judgement_make(struct conn *conn, const struct generation *generation, stru
 	judgement_out->payload = payload;
 	judgement_out->received_at_us = now_us;
 	report_check(&worker->arena, &rules, payload, &judgement_out->result);
-	judgement_digest(worker, payload, judgement_out->sha256);
+	if (!judgement_digest(worker, payload, judgement_out->sha256)) {
+		judgement_out->result.verdict = REPORT_OVERLOAD;
+	}
 }
 
 bool judgement_submission(struct conn *conn, const struct generation *generation,

@@ -20,7 +20,10 @@ struct judgement {
 	int64_t received_at_us;
 };
 
-/* By the rules of the generation and of the connection's partner, who must be there. */
+/*
+ * By the rules of the generation and of the connection's partner, who must be there. Without memory
+ * for the digest the verdict is REPORT_OVERLOAD.
+ */
 void judgement_make(struct conn *conn, const struct generation *generation, struct str payload,
 	struct judgement *judgement_out);
 /*
@@ -37,4 +40,5 @@ bool judgement_key(
 /* Counts the errors of a refused body and keeps a trace of it. */
 void judgement_note_refusal(struct conn *conn, enum reject reject,
 	const struct report_result *result, const uint8_t sha256[32], size_t size);
-void judgement_digest(struct worker *worker, struct str payload, uint8_t sha256_out[32]);
+/* False without memory, of which OpenSSL needs a little for each digest. */
+MUST_CHECK bool judgement_digest(struct worker *worker, struct str payload, uint8_t sha256_out[32]);
