@@ -278,15 +278,29 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 }
 
 /*
+ * A statement has one result. Where libpq had no memory for a sync it leaves it out and reads on;
+ * the next statement's result would then be taken for this one's.
+ */
+static bool keep_result(struct pg_link *link, PGresult *result)
+{
+	if (link->result == NULL) {
+		link->result = result;
+		return true;
+	}
+	PQclear(result);
+	err_set(&link->reason, "the end of a statement was lost");
+	link_lost(link);
+	return false;
+}
+
+/*
  * One result while READY; false when the link was given up. A statement's result is kept until its
  * sync has come: only then is the transaction over for good.
  */
 static bool on_result(struct pg_link *link, PGresult *result)
 {
 	if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
-		PQclear(link->result);
-		link->result = result;
-		return true;
+		return keep_result(link, result);
 	}
 	PQclear(result);
 	ENSURE(link->in_flight > 0);

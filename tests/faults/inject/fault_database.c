@@ -33,6 +33,10 @@ DATABASE(int, PQflush, (PGconn * connection), (connection), -1)
 DATABASE(int, PQconsumeInput, (PGconn * connection), (connection), 0)
 DATABASE(PGresult *, PQcopyResult, (const PGresult *result, int flags), (result, flags), NULL)
 
+/*
+ * A sync that there was no memory for is lost: libpq reads on, and the statement it belongs to has
+ * no end.
+ */
 PGresult *PQgetResult(PGconn *connection)
 {
 	NEXT(PQgetResult)
@@ -40,13 +44,13 @@ PGresult *PQgetResult(PGconn *connection)
 	PGresult *(*make)(PGconn *, ExecStatusType);
 	void (*clear)(PGresult *);
 	ExecStatusType (*status)(const PGresult *);
-	*(void **)&status = fault_hidden("PQresultStatus");
-	if (result == NULL || status(result) == PGRES_PIPELINE_SYNC ||
-		!fault_is_due(FAULT_DATABASE, "PQgetResult")) {
+	if (result == NULL || !fault_is_due(FAULT_DATABASE, "PQgetResult")) {
 		return result;
 	}
 	*(void **)&make = fault_hidden("PQmakeEmptyPGresult");
 	*(void **)&clear = fault_hidden("PQclear");
+	*(void **)&status = fault_hidden("PQresultStatus");
+	bool is_sync = status(result) == PGRES_PIPELINE_SYNC;
 	clear(result);
-	return make(connection, PGRES_FATAL_ERROR);
+	return is_sync ? NULL : make(connection, PGRES_FATAL_ERROR);
 }
