@@ -51,14 +51,27 @@ static bool run_command(struct control *control, const char *name, struct buf *o
 	return buf_append_str(out, STR("{\"error\":\"there is no such command\"}"));
 }
 
+/* By hand, since what evbuffer_readln(3) hands out is not for free(3): see event_memory_int.h. */
+static bool take_line(struct evbuffer *input, char line[CONTROL_LINE_BYTES + 1])
+{
+	ev_ssize_t len = evbuffer_copyout(input, line, CONTROL_LINE_BYTES + 1);
+	char *end = len > 0 ? memchr(line, '\n', (size_t)len) : NULL;
+	if (end == NULL) {
+		return false;
+	}
+	*end = '\0';
+	evbuffer_drain(input, (size_t)(end - line) + 1);
+	return true;
+}
+
 static void on_read(struct bufferevent *stream, void *ctx)
 {
 	struct control_client *client = ctx;
 	struct evbuffer *input = bufferevent_get_input(stream);
-	char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+	char line[CONTROL_LINE_BYTES + 1];
 	struct buf out;
 
-	if (line == NULL) {
+	if (!take_line(input, line)) {
 		if (evbuffer_get_length(input) > CONTROL_LINE_BYTES ||
 			clock_monotonic_ms() - client->opened_at_ms > CONTROL_LINE_MS) {
 			client_free(client);
@@ -70,7 +83,6 @@ static void on_read(struct bufferevent *stream, void *ctx)
 	bool done = run_command(client->control, line, &out) && buf_append_str(&out, STR("\n")) &&
 		bufferevent_write(stream, out.data, out.len) == 0;
 	buf_fini(&out);
-	free(line);
 	if (!done) {
 		client_free(client);
 	}

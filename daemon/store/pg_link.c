@@ -51,8 +51,9 @@ struct pg_link {
 	bool is_in_callback; /* the owner is being called: do not free the connection under libpq */
 	int kinds[PG_LINK_MAX_IN_FLIGHT]; /* oldest first */
 	int in_flight;
-	PGresult *result;   /* of the oldest statement, until its sync has come */
-	int preparing_left; /* syncs still to come before READY */
+	PGresult *result;       /* of the oldest statement, until its sync has come */
+	bool order_is_in_doubt; /* a sync may be missing: after the next one the link ends */
+	int preparing_left;     /* syncs still to come before READY */
 	int64_t back_off_ms;
 	int64_t sent_at_ms; /* of the oldest statement in flight */
 	struct pg_session session;
@@ -94,6 +95,7 @@ static void close_connection(struct pg_link *link)
 		link->connection = NULL;
 	}
 	link->in_flight = 0;
+	link->order_is_in_doubt = false;
 	link->state = PG_LINK_DOWN;
 }
 
@@ -277,9 +279,18 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 	}
 }
 
+static bool give_up_order(struct pg_link *link)
+{
+	err_set(&link->reason, "the end of a statement was lost, or its commit failed");
+	link_lost(link);
+	return false;
+}
+
 /*
- * A statement has one result. Where libpq had no memory for a sync it leaves it out and reads on;
- * the next statement's result would then be taken for this one's.
+ * A statement has one result, and another one where its commit fails. Where libpq had no memory for
+ * a sync it leaves it out and reads on; what comes then is the next statement's, and would be taken
+ * for this one's. Of the two an error may be either: it holds for this statement, which harms
+ * nobody if it is not meant, and after its sync the link is given up.
  */
 static bool keep_result(struct pg_link *link, PGresult *result)
 {
@@ -287,10 +298,14 @@ static bool keep_result(struct pg_link *link, PGresult *result)
 		link->result = result;
 		return true;
 	}
+	if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+		PQclear(link->result);
+		link->result = result;
+		link->order_is_in_doubt = true;
+		return true;
+	}
 	PQclear(result);
-	err_set(&link->reason, "the end of a statement was lost");
-	link_lost(link);
-	return false;
+	return give_up_order(link);
 }
 
 /*
@@ -320,6 +335,10 @@ static bool on_result(struct pg_link *link, PGresult *result)
 	link->hooks.on_result(link->hooks.ctx, kind, answer);
 	link->is_in_callback = false;
 	PQclear(answer);
+	if (link->order_is_in_doubt && link->state == PG_LINK_READY) {
+		link->back_off_ms = PG_BACK_OFF_FIRST_MS;
+		return give_up_order(link);
+	}
 	return link->state == PG_LINK_READY;
 }
 
