@@ -7,7 +7,8 @@
  * connections take, each in a page of its own, and none of these pages could be given back when
  * the crowd has left. Here they lie side by side.
  *
- * So memory that libevent hands out to be freed must not go to free(3): such functions are not used.
+ * So memory that libevent hands out to be freed must not go to free(3): such functions are not
+ * used.
  */
 #pragma once
 
