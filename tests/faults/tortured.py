@@ -46,14 +46,27 @@ class Tortured:
         self.site.add_partner("alpha")
         self.plan = FaultPlan(self.site.folder / "plan")
         self.site.environment.update(self.plan.environment())
-        # The library that wraps a sanitizer's allocator comes before it.
-        options = sanitizer_environment(self.site.sanitizer_reports)["ASAN_OPTIONS"]
-        self.site.environment["ASAN_OPTIONS"] = options + ":verify_asan_link_order=0"
+        self.site.environment.update(self._sanitizer_options())
         self.receipts = {}  # of the whole run
         self.new_receipts = {}  # of the present fault
         self.retractions = {}
         self.log_mark = 0
         self.stuck = []
+
+    def _sanitizer_options(self):
+        """The library that wraps a sanitizer's allocator comes before it, and a crash stays one.
+
+        OpenSSL forgets a name where it has no memory to enter it in its tables; to tell, whole
+        stacks are needed.
+        """
+        options = sanitizer_environment(self.site.sanitizer_reports)["ASAN_OPTIONS"]
+        options += ":verify_asan_link_order=0:handle_segv=0:fast_unwind_on_malloc=0"
+        suppressions = self.site.folder / "suppressions"
+        suppressions.write_text("leak:OBJ_NAME_do_all\n")
+        return {
+            "ASAN_OPTIONS": options,
+            "LSAN_OPTIONS": f"suppressions={suppressions}:print_suppressions=0",
+        }
 
     # --- what a scenario is made of ---
 
