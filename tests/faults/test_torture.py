@@ -116,7 +116,7 @@ class Outage(Scenario):
     """The database goes away, and a report is answered 503; it comes back, and one is taken."""
 
     name = "outage"
-    sample = 2
+    sample = 1
 
     def _allow(self, is_allowed):
         self.site.postgres.query(
@@ -250,6 +250,9 @@ def test_every_failing_call_is_survived(world, make):
     settings = {
         "listen.workers": 1,
         "database.store_wait_ms": 300,
+        # A lost end of a statement is waited for as long.
+        "database.batch_timeout_ms": 1500,
+        "database.connect_timeout_ms": 1500,
         "limits.drain_timeout_ms": 2000,
     }
     tortured = Tortured(world, world.authority.issue("alpha"), settings)
