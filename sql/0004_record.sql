@@ -153,10 +153,11 @@ COMMENT ON COLUMN intake.indicator.type IS 'ipv4, domain, sha256 and so on.';
 COMMENT ON COLUMN intake.indicator.role IS 'source, target, intermediary, infrastructure, sensor or artifact.';
 COMMENT ON COLUMN intake.indicator.protocol IS 'As reported.';
 COMMENT ON COLUMN intake.indicator.value IS 'As reported.';
--- The list's limit, beyond which whoever comes next has to take it in, is for times without
--- housekeeping: 64 MB are some 200,000 reports, and 5 s.
+-- The list has the greatest limit there is: at one that can be reached a report would have to take all
+-- of it in, be ended by its statement_timeout, and the next one again. Without housekeeping autovacuum
+-- does it.
 CREATE INDEX IF NOT EXISTS indicator_value ON intake.indicator
-	USING gin (value) WITH (gin_pending_list_limit = 65536)
+	USING gin (value) WITH (gin_pending_list_limit = 2147483647)
 	WHERE octet_length(value) <= 512;
 ALTER TABLE intake.indicator SET (autovacuum_vacuum_insert_scale_factor = 0.05,
 	autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_scale_factor = 0.05);

@@ -247,7 +247,8 @@ COMMENT ON FUNCTION intake.is_current IS 'Whether it is the newest revision and 
 -- However many rows a planner expects, a step reads its few by their ids.
 CREATE OR REPLACE FUNCTION intake.housekeep(max_changes int) RETURNS int
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+	SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+	SET maintenance_work_mem = '1MB' SET lock_timeout = '100ms' AS $$
 DECLARE
 	taken intake.change[];
 	added uuid[];
@@ -303,7 +304,13 @@ BEGIN
 	INSERT INTO intake.trait
 		SELECT t.* FROM source AS s CROSS JOIN LATERAL intake.traits_in(s.id, s.tlp,
 			s.tlp_strictest, s.malware, s.techniques, s.vulnerabilities, s."references") AS t;
-	PERFORM gin_clean_pending_list('intake.indicator_value');
+	-- In pieces of maintenance_work_mem, each of which stays done: a list that has grown for long is
+	-- taken in although statement_timeout ends the step. Autovacuum may be at it.
+	BEGIN
+		PERFORM gin_clean_pending_list('intake.indicator_value');
+	EXCEPTION WHEN lock_not_available THEN
+		NULL;
+	END;
 	RETURN cardinality(taken);
 END
 $$;

@@ -4,6 +4,7 @@
 import json
 import random
 import threading
+import time
 import uuid
 from contextlib import closing
 
@@ -221,6 +222,64 @@ def test_housekeeping_from_many_sessions_counts_once(world, database, admin):
     while admin.housekeep():
         pass
     assert admin.run(DAILY) == admin.run(EXPECTED_DAILY)
+
+
+VALUE_INDEX = "intake.indicator_value"
+
+
+def waiting_pages(admin):
+    """Of the list of values that their index has not taken in."""
+    admin.run("CREATE EXTENSION IF NOT EXISTS pgstattuple")
+    return admin.run("SELECT pending_pages FROM pgstatginindex(%s)", [VALUE_INDEX])[0][0]
+
+
+def store_values(admin, count):
+    """Indicators of nobody's report: what matters is their index."""
+    admin.run(
+        "INSERT INTO intake.indicator (report, tlp, type, role, value)"
+        " SELECT gen_random_uuid(), 1, 'sha256', 'source', sha256(random()::text::bytea)::text"
+        " FROM generate_series(1, %s)",
+        [count],
+    )
+
+
+def test_values_wait_for_housekeeping_which_takes_them_all(admin):
+    admin.store(make_report())
+    store_values(admin, 1000)
+    assert waiting_pages(admin) > 0
+    assert admin.housekeep(1) == 1
+    assert waiting_pages(admin) == 0
+
+
+def test_no_report_has_to_take_in_what_has_waited_long(admin):
+    """64 MB and more: by default a list of 4 MB is taken in by whoever makes it longer."""
+    store_values(admin, 1200000)
+    before = waiting_pages(admin)
+    assert before * 8192 > 64 << 20
+    store_values(admin, 1)
+    assert waiting_pages(admin) >= before
+
+
+def test_a_long_list_is_taken_in_although_steps_are_ended(admin):
+    """A step has a fifth of the time that it would need for the whole list, and gets on in pieces. All
+    at once would have to be begun anew, until what was done in vain before makes it short enough."""
+    admin.store(*(make_report() for _ in range(200)))
+    store_values(admin, 200000)
+    start = time.monotonic()
+    admin.housekeep(1)
+    timeout_ms = int((time.monotonic() - start) * 1000 / 5)
+    store_values(admin, 200000)
+    lengths = [waiting_pages(admin)]
+    while lengths[-1] > 0:
+        admin.run("SET statement_timeout = %s", [timeout_ms])
+        try:
+            admin.housekeep(1)
+        except psycopg2.errors.QueryCanceled:
+            pass
+        admin.run("RESET statement_timeout")
+        lengths.append(waiting_pages(admin))
+    assert len(lengths) > 2
+    assert lengths[2] < lengths[0], lengths
 
 
 def test_what_was_stored_by_an_older_version_counts(world):
