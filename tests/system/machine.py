@@ -65,7 +65,8 @@ def needed_by(packages):
 
 
 def make_root(folder, packages):
-    """A tar of a minimal system of this release with all that the packages need."""
+    """A tar of a minimal system of this release, security updates included, with all that the packages
+    need."""
     suite = codename()
     wanted = sorted({*PACKAGES, *needed_by(packages)})
     made_from = " ".join([suite, *wanted, *DPKG_OPTIONS])
@@ -77,8 +78,6 @@ def make_root(folder, packages):
     run(
         "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(wanted)}",
         *(f"--dpkgopt={option}" for option in DPKG_OPTIONS), suite, part,
-        f"deb http://deb.debian.org/debian {suite} main",
-        f"deb http://deb.debian.org/debian-security {suite}-security main",
     )  # fmt: skip
     part.rename(tar)
     return tar
