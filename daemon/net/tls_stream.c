@@ -5,6 +5,8 @@
  */
 #include "net/tls_stream.h"
 
+#include "net/tls_context.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,6 +121,17 @@ enum stream_result tls_stream_handshake(struct tls_stream *stream)
 	return result;
 }
 
+bool tls_stream_peer(const struct tls_stream *stream, struct peer *peer_out)
+{
+	X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
+	return certificate != NULL && peer_from_certificate(peer_out, certificate);
+}
+
+bool tls_stream_is_let_in(const struct tls_stream *stream, SSL_CTX *ctx)
+{
+	return SSL_get_SSL_CTX(stream->ssl) == ctx || tls_context_reverify(ctx, stream->ssl);
+}
+
 /* Of a plain stream, after a system call failed. */
 static enum stream_result plain_fault(struct tls_stream *stream, enum stream_result want)
 {
@@ -192,6 +205,13 @@ enum stream_result tls_stream_write(
 bool tls_stream_has_pending(const struct tls_stream *stream)
 {
 	return stream->ssl != NULL && (stream->is_unread || SSL_has_pending(stream->ssl));
+}
+
+enum stream_result tls_stream_drop(struct tls_stream *stream)
+{
+	char dropped[16384];
+	size_t n = 0;
+	return read_plain(stream, dropped, sizeof(dropped), &n);
 }
 
 void tls_stream_shutdown(struct tls_stream *stream)

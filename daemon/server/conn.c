@@ -20,7 +20,6 @@
 #include "reply_int.h"
 #include "worker_int.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,9 +332,7 @@ static bool will_be_refused(const struct conn *conn)
 /* By the present lists: they may have come while it shook hands by those before. */
 static bool is_still_good(struct conn *conn)
 {
-	SSL_CTX *ctx = conn->worker->generation->tls;
-	return SSL_get_SSL_CTX(conn->stream.ssl) == ctx ||
-		tls_context_reverify(ctx, conn->stream.ssl);
+	return tls_stream_is_let_in(&conn->stream, conn->worker->generation->tls);
 }
 
 void conn_verify_again(struct conn *conn)
@@ -361,9 +358,7 @@ static enum step step_handshake(struct conn *conn)
 		log_handshake_failure(conn, conn->stream.failure);
 		return conn_close_because(conn, "handshake failed");
 	}
-	X509 *certificate = SSL_get0_peer_certificate(conn->stream.ssl);
-	if (certificate == NULL || !peer_from_certificate(&conn->peer, certificate) ||
-		!is_still_good(conn)) {
+	if (!tls_stream_peer(&conn->stream, &conn->peer) || !is_still_good(conn)) {
 		log_handshake_failure(conn, HANDSHAKE_FAILURE_OTHER);
 		return conn_close_because(conn, "no identity in the certificate");
 	}
@@ -672,13 +667,12 @@ enum step conn_end_batch(struct conn *conn, bool is_broken)
 
 static enum step step_linger(struct conn *conn)
 {
-	char dropped[16384];
 	for (int turn = 0; turn < TURN_STEPS; turn++) {
-		ssize_t n = read(conn->stream.fd, dropped, sizeof(dropped));
-		if (n < 0 && errno == EAGAIN) {
+		enum stream_result result = tls_stream_drop(&conn->stream);
+		if (result == STREAM_WANT_READ) {
 			break;
 		}
-		if (n <= 0) {
+		if (result != STREAM_DONE) {
 			return conn_close_because(conn, "answered");
 		}
 	}

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "net/handshake_failure.h"
+#include "net/peer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,10 @@ struct tls_stream {
 MUST_CHECK bool tls_stream_init(struct tls_stream *stream, int fd, SSL_CTX *ctx);
 /* DONE, WANT_*, or FAILED with failure and detail set. After DONE the peer is verified. */
 MUST_CHECK enum stream_result tls_stream_handshake(struct tls_stream *stream);
+/* Of a verified peer: who it is. False as peer_from_certificate. */
+MUST_CHECK bool tls_stream_peer(const struct tls_stream *stream, struct peer *peer_out);
+/* Whether ctx, which may be newer than the one of the handshake, lets the peer in now. */
+MUST_CHECK bool tls_stream_is_let_in(const struct tls_stream *stream, SSL_CTX *ctx);
 /* DONE: n_out > 0 bytes came. Any result is possible, WANT_WRITE too. */
 MUST_CHECK enum stream_result tls_stream_read(
 	struct tls_stream *stream, void *data, size_t size, size_t *n_out);
@@ -58,6 +63,8 @@ MUST_CHECK enum stream_result tls_stream_write(
  * is pending then is a piece of a record.
  */
 bool tls_stream_has_pending(const struct tls_stream *stream);
+/* Takes bytes off the socket and drops them as they are. After this nothing can be read. */
+MUST_CHECK enum stream_result tls_stream_drop(struct tls_stream *stream);
 /* Says close_notify once, as far as the socket takes it now, and waits for nothing. */
 void tls_stream_shutdown(struct tls_stream *stream);
 /* Closes and frees. Harmless when closed. */
