@@ -141,6 +141,28 @@ bool http_response_render(struct buf *out, const struct http_response *response,
 	return false;
 }
 
+bool http_response_close(struct buf *response)
+{
+	static const char stays[] = "Connection: keep-alive\r\n";
+	static const char closes[] = "Connection: close\r\n";
+	const size_t len = sizeof(closes) - 1;
+
+	if (!buf_reserve(response, len)) {
+		return false;
+	}
+	char *head_end = memmem(response->data, response->len, "\r\n\r\n", 4);
+	ENSURE(head_end != NULL);
+	char *at = memmem(
+		response->data, (size_t)(head_end + 2 - response->data), stays, sizeof(stays) - 1);
+	size_t replaced = at != NULL ? sizeof(stays) - 1 : 0;
+	at = at != NULL ? at : head_end + 2;
+	size_t behind = response->len - (size_t)(at - response->data) - replaced;
+	memmove(at + len, at + replaced, behind);
+	memcpy(at, closes, len);
+	response->len = (size_t)(at - response->data) + len + behind;
+	return true;
+}
+
 bool http_response_chunk(struct buf *out, struct str bytes)
 {
 	size_t len_before = out->len;

@@ -114,6 +114,11 @@ void reply_count_request(struct conn *conn, int status)
 
 void reply_send(struct conn *conn)
 {
+	/* It was rendered before the store was asked: a client that is not told sends its next
+	 * request into a connection that ends. */
+	if (!conn->closes && wants_close(conn)) {
+		conn->closes = http_response_close(&conn->out);
+	}
 	reply_count_request(conn, conn->status);
 	if (conn->reject != REJECT_COUNT) {
 		reply_count_refusal(conn, conn->reject, conn->refusal_codes);

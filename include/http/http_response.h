@@ -33,6 +33,11 @@ struct http_response {
  */
 MUST_CHECK bool http_response_render(
 	struct buf *out, const struct http_response *response, struct str body);
+/*
+ * Makes a rendered response that would have left the connection open say that it closes. False
+ * without memory: then it is as it was.
+ */
+MUST_CHECK bool http_response_close(struct buf *response);
 /* Appends one chunk of a chunked body; of no bytes, its end. */
 MUST_CHECK bool http_response_chunk(struct buf *out, struct str bytes);
 /* HTTP/1.1 100 Continue. */

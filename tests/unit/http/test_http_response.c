@@ -81,6 +81,52 @@ static void assert_fits_whole_or_leaves_no_trace(const struct http_response *res
 	buf_fini(&out);
 }
 
+static void test_a_rendered_response_is_made_to_close(void **state)
+{
+	static const struct {
+		bool says_keep_alive;
+		const char *expected;
+	} cases[] = {
+		{false,
+			"HTTP/1.1 201 Created\r\nContent-Type: a/b\r\nContent-Length: "
+			"26\r\nCache-Control: no-store\r\nX-Content-Type-Options: "
+			"nosniff\r\nConnection: close\r\n\r\n"
+			"Connection: keep-alive\r\n\r\n"},
+		{true,
+			"HTTP/1.1 201 Created\r\nContent-Type: a/b\r\nContent-Length: "
+			"26\r\nCache-Control: no-store\r\nConnection: close\r\n" SAFE
+			"Connection: keep-alive\r\n\r\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct http_response response = {.status = 201,
+			.content_type = "a/b",
+			.says_keep_alive = cases[i].says_keep_alive};
+		struct buf out;
+		buf_init(&out, 4096);
+		assert_true(http_response_render(
+			&out, &response, STR("Connection: keep-alive\r\n\r\n")));
+		assert_true(http_response_close(&out));
+		assert_int_equal(out.len, strlen(cases[i].expected));
+		assert_memory_equal(out.data, cases[i].expected, out.len);
+		buf_fini(&out);
+	}
+}
+
+static void test_a_response_without_room_to_close_stays_as_it_was(void **state)
+{
+	struct http_response response = {.status = 204};
+	struct buf out;
+	(void)state;
+	buf_init(&out, 100);
+	assert_true(http_response_render(&out, &response, STR("")));
+	size_t len = out.len;
+	assert_true(len < 100 && len + 19 > 100);
+	assert_false(http_response_close(&out));
+	assert_int_equal(out.len, len);
+	buf_fini(&out);
+}
+
 static void test_a_response_fits_whole_or_leaves_no_trace(void **state)
 {
 	static const struct http_response responses[] = {
@@ -174,6 +220,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_responses_are_rendered_to_the_byte),
+		cmocka_unit_test(test_a_rendered_response_is_made_to_close),
+		cmocka_unit_test(test_a_response_without_room_to_close_stays_as_it_was),
 		cmocka_unit_test(test_a_response_fits_whole_or_leaves_no_trace),
 		cmocka_unit_test(test_a_body_of_unknown_length_says_how_it_ends),
 		cmocka_unit_test(test_a_chunk_fits_whole_or_leaves_no_trace),
