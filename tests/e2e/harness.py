@@ -47,16 +47,22 @@ def wait_until(condition, what, timeout=15.0):
     return result
 
 
+_given_ports = set()
+
+
 def free_port():
-    """Below the ephemeral ports, so that no outgoing connection takes it meanwhile."""
+    """Below the ephemeral ports, so that no outgoing connection takes it meanwhile, and none twice:
+    who was given it before may not have bound it yet."""
     while True:
         port = random.randrange(20000, 32000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
 
 
 def die_with_parent():
