@@ -216,11 +216,22 @@ static void start(struct load *load, const struct load_options *options)
 	}
 }
 
+static void on_time_over(evutil_socket_t fd, short what, void *ctx)
+{
+	struct load *load = ctx;
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(load->target.base);
+}
+
+/* Or until something else ends the loop, whose time is then not over in a later run. */
 static void run_for(struct load *load, int64_t ms)
 {
 	struct timeval time = {ms / 1000, ms % 1000 * 1000};
-	event_base_loopexit(load->target.base, &time);
+	struct event *limit = evtimer_new(load->target.base, on_time_over, load);
+	ENSURE(limit != NULL && evtimer_add(limit, &time) == 0);
 	event_base_dispatch(load->target.base);
+	event_free(limit);
 }
 
 static void connect_all(struct load *load)
