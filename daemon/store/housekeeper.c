@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Small steps on a link of its own, so that neither reports nor partners wait for it, and after
- * each a rest as long as the step has taken: what is late is taken at half of one core at most. Of
- * all daemons on a database one at a time is at it; the database sees to that.
+ * each a rest as long as the step has taken: what is late is taken at half of one core at most.
+ * While many reports wait, more come than it could keep up with anyway, and then it only holds them
+ * up: it rests longer, and takes the rest when they are through. Of all daemons on a database one
+ * at a time is at it; the database sees to that.
  */
-#include "store/housekeeper.h"
+#include "housekeeper_int.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,7 +15,14 @@
 
 #include <stdlib.h>
 
+/* Reports that wait for the database from which on they come first. */
+#define CROWD_REPORTS 32
+/* Rests, in steps. */
+#define USUAL_REST 1
+#define CROWD_REST 9
+
 struct housekeeper {
+	struct housekeeper_hooks hooks;
 	struct conf *conf;
 	struct pg_link *link;
 	struct event *due;
@@ -57,16 +66,24 @@ static void note_outcome(struct housekeeper *keeper, const PGresult *result)
 	keeper->is_failing = is_failing;
 }
 
+int64_t housekeeper_rest_ms(int64_t step_ms, uint64_t waiting_reports, int64_t interval_ms)
+{
+	int64_t rest_ms = step_ms * (waiting_reports < CROWD_REPORTS ? USUAL_REST : CROWD_REST);
+	return rest_ms < interval_ms ? rest_ms : interval_ms;
+}
+
 static void on_result(void *ctx, int kind, const PGresult *result)
 {
 	struct housekeeper *keeper = ctx;
-	int64_t pause_ms = keeper->conf->database_housekeeping_interval_ms;
+	int64_t interval_ms = keeper->conf->database_housekeeping_interval_ms;
 	int64_t step_ms = clock_monotonic_ms() - keeper->began_ms;
 	(void)kind;
 	note_outcome(keeper, result);
 	long long changes = keeper->is_failing ? 0 : strtoll(PQgetvalue(result, 0, 0), NULL, 10);
 	keeper->changes += (uint64_t)changes;
-	come_back_in(keeper, changes > 0 && step_ms < pause_ms ? step_ms : pause_ms);
+	uint64_t waiting = keeper->hooks.waiting_reports(keeper->hooks.ctx);
+	come_back_in(keeper,
+		changes > 0 ? housekeeper_rest_ms(step_ms, waiting, interval_ms) : interval_ms);
 }
 
 static void on_ready(void *ctx)
@@ -82,20 +99,21 @@ static void on_lost(void *ctx, const char *reason)
 	event_del(keeper->due);
 }
 
-struct housekeeper *housekeeper_new(
-	struct event_base *base, struct conf *conf, const struct taxonomy *taxonomy)
+struct housekeeper *housekeeper_new(struct event_base *base, struct conf *conf,
+	const struct taxonomy *taxonomy, struct housekeeper_hooks hooks)
 {
 	struct housekeeper *keeper = calloc(1, sizeof(*keeper));
 	if (keeper == NULL) {
 		return NULL;
 	}
-	struct pg_link_hooks hooks = {
+	struct pg_link_hooks link_hooks = {
 		.on_ready = on_ready, .on_lost = on_lost, .on_result = on_result, .ctx = keeper};
+	keeper->hooks = hooks;
 	keeper->conf = conf_ref(conf);
 	keeper->due = evtimer_new(base, on_due, keeper);
 	if (keeper->due != NULL) {
 		keeper->link = pg_link_new(base, conf, housekeeping_statements,
-			housekeeping_statement_count, NULL, taxonomy, hooks);
+			housekeeping_statement_count, NULL, taxonomy, link_hooks);
 	}
 	if (keeper->link == NULL) {
 		housekeeper_free(&keeper);

@@ -15,9 +15,15 @@
 
 struct housekeeper;
 
+struct housekeeper_hooks {
+	/* How many reports of this process wait for the database at the moment. */
+	uint64_t (*waiting_reports)(void *ctx);
+	void *ctx;
+};
+
 /* Connects by itself. NULL when memory is short. */
-MUST_CHECK struct housekeeper *housekeeper_new(
-	struct event_base *base, struct conf *conf, const struct taxonomy *taxonomy);
+MUST_CHECK struct housekeeper *housekeeper_new(struct event_base *base, struct conf *conf,
+	const struct taxonomy *taxonomy, struct housekeeper_hooks hooks);
 /* From now on; the taxonomy must outlive the keeper or the next call of this. */
 void housekeeper_set_conf(
 	struct housekeeper *keeper, struct conf *conf, const struct taxonomy *taxonomy);
