@@ -106,26 +106,17 @@ static const char *header(struct str head, const char *name)
 	return NULL;
 }
 
-/* The head is not terminated, but a line's end stops it. */
-static uint64_t read_number(const char *digits)
-{
-	uint64_t number = 0;
-	for (; *digits >= '0' && *digits <= '9'; digits++) {
-		number = number * 10 + (uint64_t)(*digits - '0');
-	}
-	return number;
-}
-
+/* A NUL stands behind the head. */
 static bool read_head(struct connection *c, struct str head)
 {
 	if (head.len < 12 || memcmp(head.data, "HTTP/1.1 ", 9) != 0) {
 		return false;
 	}
-	c->answer = (struct answer){.status = (int)read_number(head.data + 9)};
+	c->answer = (struct answer){.status = atoi(head.data + 9)};
 	const char *connection = header(head, "connection");
 	const char *length = header(head, "content-length");
 	c->closes = connection != NULL && strncasecmp(connection, "close", 5) == 0;
-	c->body_left = length != NULL ? read_number(length) : 0;
+	c->body_left = length != NULL ? strtoull(length, NULL, 10) : 0;
 	c->state = CONNECTION_BODY;
 	if (header(head, "transfer-encoding") != NULL) {
 		http_chunked_init(&c->chunked);
@@ -154,7 +145,8 @@ static bool take_head(struct connection *c, struct str data, size_t *used_out)
 	}
 	size_t len = (size_t)(end - c->in.data) + 4;
 	*used_out = len - had;
-	bool is_good = read_head(c, (struct str){c->in.data, len});
+	c->in.len = len;
+	bool is_good = buf_append(&c->in, "", 1) && read_head(c, (struct str){c->in.data, len});
 	buf_clear(&c->in);
 	return is_good;
 }
