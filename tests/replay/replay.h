@@ -130,9 +130,15 @@ void script_configure(const char *section, const char *name, const char *value);
 
 extern const struct script_command script_commands[];
 script_command_fn script_expect;
+
+/* --- script_check.c --- */
+
 /* What holds at any time: nobody was told that a report is stored of which the store did not say
- * so. */
-void script_check_promise(void);
+ * so, and the open connections are counted as what they are. When there are none, nothing else is
+ * counted either. */
+void script_check_always(const struct shared *shared);
+/* When there is no worker any more. */
+void script_check_nothing_counted(const struct shared *shared);
 
 /* --- script_conf.c --- */
 

@@ -24,6 +24,7 @@ static int line_number;
 static char text[LINE_SIZE];
 static char words[LINE_SIZE];
 static struct script_line line;
+static struct shared shared = {.worker_count = 1, .listening_fd = -1};
 
 void script_fail(const char *fmt, ...)
 {
@@ -160,7 +161,7 @@ static void run_line(void)
 /* The worker's loop asks for the next line here. */
 static bool run_next_line(void)
 {
-	script_check_promise();
+	script_check_always(&shared);
 	if (!next_line()) {
 		return false;
 	}
@@ -212,7 +213,6 @@ static bool run_first_line(void)
 
 static void play(void)
 {
-	static struct shared shared = {.worker_count = 1, .listening_fd = -1};
 	struct generation *generation = script_generation();
 	struct err err;
 	shared.quotas = quota_table_new();
@@ -227,9 +227,7 @@ static void play(void)
 	}
 	worker_stop(&worker);
 	generation_unref(&generation);
-	if (atomic_load(&shared.connections) != 0) {
-		script_fail("connections are counted although there is no worker");
-	}
+	script_check_nothing_counted(&shared);
 	quota_table_free(&shared.quotas);
 }
 

@@ -108,6 +108,20 @@ static void run_line(const struct script_line *line)
 	send_text(script_wire(line->words[1]), chunk);
 }
 
+/* A chunk each: the worker may take as many as it likes. */
+static void run_lines(const struct script_line *line)
+{
+	struct wire *wire = script_wire(line->words[1]);
+	const char *text = line->words[3];
+	char size[32];
+	snprintf(size, sizeof(size), "%zx\r\n", strlen(text) + 1);
+	for (int64_t left = script_number(line->words[2]); left > 0; left--) {
+		send_text(wire, size);
+		send_text(wire, text);
+		send_text(wire, "\n\r\n");
+	}
+}
+
 static void run_last(const struct script_line *line)
 {
 	send_text(script_wire(line->words[1]), "0\r\n\r\n");
@@ -245,6 +259,7 @@ const struct script_command script_commands[] = {
 	{"get", 3, run_get, "CLIENT TARGET"},
 	{"batch", 2, run_batch, "CLIENT [atomic]"},
 	{"line", 3, run_line, "CLIENT REPORT [bad]; of a batch"},
+	{"lines", 4, run_lines, "CLIENT NUMBER TEXT; so many lines of a batch that are this"},
 	{"last", 2, run_last, "CLIENT; the batch is whole"},
 	{"takes", 3, run_takes, "CLIENT BYTES|all; of what it is sent"},
 	{"end", 2, run_end, "CLIENT; closes properly"},

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What holds after every line of every script.
+ */
+#include "replay.h"
+
+#include "server/metrics.h"
+
+#include <string.h>
+
+/* --- what clients were told --- */
+
+static size_t count_of(struct str in, const char *text)
+{
+	const size_t len = strlen(text);
+	size_t count = 0;
+	const char *at;
+	while (in.len > 0 && (at = memmem(in.data, in.len, text, len)) != NULL) {
+		size_t end = (size_t)(at - in.data) + len;
+		in = (struct str){in.data + end, in.len - end};
+		count++;
+	}
+	return count;
+}
+
+static void check_promise(void)
+{
+	size_t told = 0;
+	for (size_t i = 0; i < wire_count(); i++) {
+		struct str all = buf_str(&wire_at(i)->from_worker);
+		told += count_of(all, "HTTP/1.1 201 ") + count_of(all, "\"status\":201");
+	}
+	if (told > fake_store_stored()) {
+		script_fail(
+			"clients were told of %zu reports that they are stored, the store of %zu",
+			told, fake_store_stored());
+	}
+}
+
+/* --- what is counted --- */
+
+static uint64_t open_wires(void)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < wire_count(); i++) {
+		count += wire_at(i)->is_accepted && !wire_at(i)->is_closed;
+	}
+	return count;
+}
+
+/* Partners are numbered from 1, and a script has a few. */
+static void check_quotas(const struct shared *shared)
+{
+	for (int32_t id = 1; id <= WORDS_MAX; id++) {
+		struct quota *quota = quota_table_find(shared->quotas, id);
+		if (atomic_load(&quota->connections) != 0 ||
+			atomic_load(&quota->reports_in_flight) != 0) {
+			script_fail("%lld connections and %lld reports in flight are counted of "
+				    "partner %d, who has none",
+				(long long)atomic_load(&quota->connections),
+				(long long)atomic_load(&quota->reports_in_flight), id);
+		}
+	}
+}
+
+static void check_gate(const struct peer_gate *gate)
+{
+	for (size_t i = 0; i < PEER_GATE_SLOTS; i++) {
+		if (atomic_load(&gate->slots[i]) != 0) {
+			script_fail("an address is counted that shakes no hands");
+		}
+	}
+}
+
+void script_check_nothing_counted(const struct shared *shared)
+{
+	if (atomic_load(&shared->connections) != 0) {
+		script_fail("%u connections are counted, of none",
+			(unsigned)atomic_load(&shared->connections));
+	}
+	check_quotas(shared);
+	check_gate(&shared->gate);
+}
+
+void script_check_always(const struct shared *shared)
+{
+	const struct metrics *metrics = worker_metrics(fake_store_worker());
+	uint64_t open = open_wires();
+	uint64_t counted = metrics_connections(&metrics, 1);
+	check_promise();
+	if (counted != open) {
+		script_fail("%llu connections are counted of %llu", (unsigned long long)counted,
+			(unsigned long long)open);
+	}
+	if (open > 0) {
+		return;
+	}
+	script_check_nothing_counted(shared);
+	if (!fake_loop_is_ended() && metric_get(&metrics->input_bytes) != 0) {
+		script_fail("%llu bytes of requests are counted, of nobody",
+			(unsigned long long)metric_get(&metrics->input_bytes));
+	}
+}
