@@ -530,7 +530,8 @@ static bool is_within_limit(const struct conn *conn)
 
 bool conn_send_continue(struct conn *conn)
 {
-	if (!conn->request.expects_continue || conn->continued || conn->body_len > 0) {
+	bool has_begun = conn->body_len > 0 || conn->body_used > 0;
+	if (!conn->request.expects_continue || conn->continued || has_begun) {
 		return true;
 	}
 	conn->continued = true;
