@@ -147,6 +147,15 @@ void intake_batch_break(struct intake_batch *batch)
 
 /* --- results --- */
 
+/* Counts no more reports as in flight than wait for the store. */
+static void leave_unused(struct intake_batch *batch)
+{
+	while (batch->in_flight > batch->results.pending) {
+		batch->in_flight--;
+		quota_leave_report(batch->quota);
+	}
+}
+
 /* Memory for what must be said is short: the answer ends here, and not as if it were whole. */
 static void settle(struct conn *conn, struct result *result, bool done)
 {
@@ -158,10 +167,7 @@ static void settle(struct conn *conn, struct result *result, bool done)
 		reply_count_refusal(conn, result->reject, result->codes);
 	}
 	result_settle(&batch->results, result);
-	if (batch->in_flight > batch->results.pending) {
-		batch->in_flight--;
-		quota_leave_report(batch->quota);
-	}
+	leave_unused(batch);
 }
 
 static void refuse_line(
@@ -568,12 +574,9 @@ static bool is_shut_out(const struct conn *conn)
 	return conn->partner == NULL || conn->is_suspended || conn->is_revoked;
 }
 
-enum intake_lines intake_batch_take_lines(struct conn *conn)
+static enum intake_lines take_some(struct conn *conn)
 {
 	enum intake_lines lines = INTAKE_LINES_MORE;
-	if (is_shut_out(conn) && !conn->batch->has_all_lines) {
-		intake_batch_break(conn->batch);
-	}
 	for (int i = 0; i < STEP_LINES && lines == INTAKE_LINES_MORE; i++) {
 		if (conn->batch->has_all_lines) {
 			return INTAKE_LINES_ENDED;
@@ -586,6 +589,19 @@ enum intake_lines intake_batch_take_lines(struct conn *conn)
 			return INTAKE_LINES_ENDED;
 		}
 		lines = take_line(conn);
+	}
+	return lines;
+}
+
+enum intake_lines intake_batch_take_lines(struct conn *conn)
+{
+	if (is_shut_out(conn) && !conn->batch->has_all_lines) {
+		intake_batch_break(conn->batch);
+	}
+	enum intake_lines lines = take_some(conn);
+	if (conn->batch != NULL) {
+		/* A place was taken for a line that has not come. */
+		leave_unused(conn->batch);
 	}
 	return lines;
 }
