@@ -42,6 +42,9 @@ static enum flow write_results(struct conn *conn)
 			conn->out.data + conn->out_sent, conn->out.len - conn->out_sent, &n);
 		conn->out_sent += n;
 		written += n;
+		if (n > 0) {
+			conn->held_up_since_ms = 0;
+		}
 		metric_add(&conn->worker->metrics.sent_bytes, n);
 		if (result == STREAM_WANT_READ || result == STREAM_WANT_WRITE) {
 			return FLOW_BLOCKED;
