@@ -479,13 +479,16 @@ static bool may_fly(struct conn *conn)
 	return batch->results.pending == 0;
 }
 
+static bool is_full_of_results(const struct intake_batch *batch)
+{
+	return batch->results.bytes >= (size_t)batch->generation->conf->limits_max_unread_bytes;
+}
+
 /* No line is taken for which there is no room: what is refused for want of room must be rare. */
 static bool has_room(struct conn *conn)
 {
 	struct intake_batch *batch = conn->batch;
-	const struct conf *conf = batch->generation->conf;
-	if (!results_may_wait(&batch->results) ||
-		batch->results.bytes >= (size_t)conf->limits_max_unread_bytes) {
+	if (!results_may_wait(&batch->results) || is_full_of_results(batch)) {
 		return false;
 	}
 	if (batch->is_dry_run || batch->is_atomic) {
@@ -574,11 +577,22 @@ static bool is_shut_out(const struct conn *conn)
 	return conn->partner == NULL || conn->is_suspended || conn->is_revoked;
 }
 
+/* Nobody can make room by taking results before all are there. */
+static bool is_too_much_to_say(const struct intake_batch *batch)
+{
+	return batch->is_atomic && is_full_of_results(batch);
+}
+
 static enum intake_lines take_some(struct conn *conn)
 {
 	enum intake_lines lines = INTAKE_LINES_MORE;
 	for (int i = 0; i < STEP_LINES && lines == INTAKE_LINES_MORE; i++) {
 		if (conn->batch->has_all_lines) {
+			return INTAKE_LINES_ENDED;
+		}
+		if (is_too_much_to_say(conn->batch)) {
+			reply_refuse(conn, REJECT_BODY_TOO_LARGE,
+				"its lines' results are more than an atomic batch may have");
 			return INTAKE_LINES_ENDED;
 		}
 		if (!has_room(conn)) {

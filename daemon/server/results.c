@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define RING_FIRST 16
+/* An empty ring that is not larger is kept for what comes next. */
+#define RING_KEPT 256
 #define NUMBER_MASK (((uint64_t)1 << RESULTS_NUMBER_BITS) - 1)
 #define SCRATCH_MAX_BYTES ((size_t)8 << 20)
 #define AREAS_MAX 8
@@ -74,6 +76,18 @@ static bool grow(struct results *results)
 	results->ring = ring;
 	results->capacity = capacity;
 	return true;
+}
+
+/* It counts in bytes: a large one that stayed could alone be all that may be held. */
+static void drop_large_ring(struct results *results)
+{
+	if (results->first < results->next || results->capacity <= RING_KEPT) {
+		return;
+	}
+	results->bytes -= (size_t)results->capacity * sizeof(*results->ring);
+	free(results->ring);
+	results->ring = NULL;
+	results->capacity = 0;
 }
 
 struct result *results_add(struct results *results, uint64_t line)
@@ -326,5 +340,6 @@ bool results_render(struct results *results, struct buf *out, size_t limit, stru
 		drop_packed(results, result);
 		results->first++;
 	}
+	drop_large_ring(results);
 	return true;
 }
