@@ -585,6 +585,12 @@ void conn_answer_ready(struct conn *conn)
 	set_state(conn, conn->reject == REJECT_QUOTA ? CONN_HELD : CONN_ANSWER);
 }
 
+void conn_end_hold(struct conn *conn)
+{
+	reply_review_close(conn);
+	set_state(conn, CONN_ANSWER);
+}
+
 void conn_wait(struct conn *conn, enum conn_question question)
 {
 	conn->question = question;
@@ -768,7 +774,7 @@ void conn_deadline_passed(struct conn *conn)
 		conn_drive(conn);
 		break;
 	case CONN_HELD:
-		set_state(conn, CONN_ANSWER);
+		conn_end_hold(conn);
 		conn_wake(conn);
 		break;
 	case CONN_ANSWER:

@@ -136,6 +136,8 @@ int64_t conn_timeout_ms(const struct conf *conf, enum conn_state state);
 void conn_deadline_passed(struct conn *conn);
 /* The answer is complete in out; the connection goes on with it. */
 void conn_answer_ready(struct conn *conn);
+/* The answer was held back long enough. */
+void conn_end_hold(struct conn *conn);
 /* The answer is not there yet: the store was asked. */
 void conn_wait(struct conn *conn, enum conn_question question);
 /* Moves on as far as it goes, or until others have to have their turn. */

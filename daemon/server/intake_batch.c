@@ -129,6 +129,11 @@ bool intake_batch_is_broken(const struct intake_batch *batch)
 	return batch->is_broken;
 }
 
+bool intake_batch_has_begun(const struct intake_batch *batch)
+{
+	return batch->has_begun;
+}
+
 bool intake_batch_is_untouched(const struct intake_batch *batch)
 {
 	return !batch->has_begun && batch->reports == 0 && batch->results.next == 0;

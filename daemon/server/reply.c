@@ -112,13 +112,18 @@ void reply_count_request(struct conn *conn, int status)
 	metric_observe(&metrics->request_milliseconds, took_ms > 0 ? (uint64_t)took_ms : 0);
 }
 
-void reply_send(struct conn *conn)
+/* A client that is not told sends its next request into a connection that ends. */
+void reply_review_close(struct conn *conn)
 {
-	/* It was rendered before the store was asked: a client that is not told sends its next
-	 * request into a connection that ends. */
 	if (!conn->closes && wants_close(conn)) {
 		conn->closes = http_response_close(&conn->out);
 	}
+}
+
+void reply_send(struct conn *conn)
+{
+	/* It may have been rendered before the store was asked. */
+	reply_review_close(conn);
 	reply_count_request(conn, conn->status);
 	if (conn->reject != REJECT_COUNT) {
 		reply_count_refusal(conn, conn->reject, conn->refusal_codes);

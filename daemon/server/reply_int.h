@@ -23,6 +23,8 @@ MUST_CHECK bool reply_render(struct conn *conn, struct http_response *response, 
 void reply_count_request(struct conn *conn, int status);
 /* Counts it, and keeps it among the worker's latest. */
 void reply_count_refusal(struct conn *conn, enum reject reject, struct refusal_codes codes);
+/* Of an answer in out that waited: it says that the connection ends, if that is so by now. */
+void reply_review_close(struct conn *conn);
 /* Lets what is in out go. */
 void reply_send(struct conn *conn);
 /* Starts a problem in the worker's body; the caller adds members. */

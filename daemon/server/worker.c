@@ -442,6 +442,20 @@ static void refuse_rest(struct conn *conn)
 	conn_drive(conn);
 }
 
+/* One that was begun stays without its end. */
+static void refuse_batch(struct conn *conn)
+{
+	if (!intake_batch_has_begun(conn->batch)) {
+		refuse_rest(conn);
+	}
+}
+
+static void answer_held(struct conn *conn)
+{
+	conn_end_hold(conn);
+	conn_drive(conn);
+}
+
 static void *worker_main(void *ctx)
 {
 	struct worker *worker = ctx;
@@ -453,6 +467,8 @@ static void *worker_main(void *ctx)
 		for_state(worker, CONN_HEAD, refuse_rest);
 		for_state(worker, CONN_BODY, refuse_rest);
 		for_state(worker, CONN_WAIT, refuse_rest);
+		for_state(worker, CONN_BATCH, refuse_batch);
+		for_state(worker, CONN_HELD, answer_held);
 	}
 	atomic_store(&worker->is_done, true);
 	return NULL;
