@@ -201,6 +201,7 @@ static void start_request(struct conn *conn)
 	conn->is_ndjson = false;
 	conn->is_gzip = false;
 	conn->quota_retry_ms = 0;
+	conn->quota_taken = (struct quota_demand){0};
 	conn->request_end = 0;
 	conn->continued = false;
 	conn->body_is_ended = false;
@@ -577,10 +578,22 @@ static enum step step_body(struct conn *conn)
 
 /* --- answers --- */
 
+/* Sending it again must not cost twice what was not done once. */
+static void give_back_quota(struct conn *conn)
+{
+	bool was_done = conn->reject != REJECT_UNAVAILABLE && conn->reject != REJECT_QUOTA;
+	if (!was_done && conn->partner != NULL) {
+		struct quota_limits limits = conn_quota_limits(conn);
+		quota_give_back(conn->quota, &limits, conn->quota_taken);
+	}
+	conn->quota_taken = (struct quota_demand){0};
+}
+
 void conn_answer_ready(struct conn *conn)
 {
 	intake_batch_free(&conn->batch);
 	conn_leave_report(conn);
+	give_back_quota(conn);
 	conn->question = QUESTION_NONE;
 	set_state(conn, conn->reject == REJECT_QUOTA ? CONN_HELD : CONN_ANSWER);
 }

@@ -98,6 +98,7 @@ struct conn {
 	int32_t counted_partner_id;
 	struct quota *quota;    /* of that partner */
 	int64_t quota_retry_ms; /* when a quota will have what the request needs; 0: it has */
+	struct quota_demand quota_taken; /* for the request */
 
 	struct buf in;
 	size_t in_charged; /* bytes of it in the worker's input_bytes */

@@ -180,6 +180,8 @@ static void take_quota(struct conn *conn, int64_t reports, int64_t bytes)
 		conn->quota_retry_ms += conn->quota_retry_ms == 0 ? 1 : 0;
 	} else {
 		conn->quota_retry_ms = 0;
+		conn->quota_taken.reports += reports;
+		conn->quota_taken.bytes += bytes;
 	}
 }
 
@@ -678,16 +680,6 @@ static void answer_with_receipt(struct conn *conn, struct receipt *receipt, int 
 	reply_send(conn);
 }
 
-/* Sending it again must not cost twice what was not done once. */
-static void give_back_quota(struct conn *conn)
-{
-	if (conn->question == QUESTION_STORE || conn->question == QUESTION_RETRACTION) {
-		struct quota_limits limits = conn_quota_limits(conn);
-		struct quota_demand unused = {.reports = 1, .bytes = (int64_t)conn->body_len};
-		quota_give_back(conn->quota, &limits, unused);
-	}
-}
-
 void intake_store_result(struct conn *conn, const struct store_result *result)
 {
 	struct receipt receipt = result->receipt;
@@ -741,7 +733,6 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 		ENSURE(!"a report of its own is in no atomic batch");
 		break;
 	case STORE_UNAVAILABLE:
-		give_back_quota(conn);
 		reply_refuse(
 			conn, REJECT_UNAVAILABLE, "the database is away; nothing was acknowledged");
 		break;

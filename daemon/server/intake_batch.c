@@ -175,11 +175,29 @@ static void settle(struct conn *conn, struct result *result, bool done)
 	leave_unused(batch);
 }
 
+static struct quota_demand demand_of(const struct conn *conn, size_t line_bytes)
+{
+	return (struct quota_demand){
+		.reports = conn->batch->is_dry_run ? 0 : 1, .bytes = (int64_t)line_bytes};
+}
+
+/* Sending it again must not cost twice what was not done once. */
+static void give_back_quota(struct conn *conn, const struct result *result)
+{
+	if (conn->partner != NULL) {
+		struct quota_limits limits = conn_quota_limits(conn);
+		quota_give_back(conn->batch->quota, &limits, demand_of(conn, result->taken_bytes));
+	}
+}
+
 static void refuse_line(
 	struct conn *conn, struct result *result, enum reject reject, const char *detail)
 {
 	struct str_list none = {NULL, 0};
 	bool is_for_later = reject == REJECT_UNAVAILABLE;
+	if (is_for_later) {
+		give_back_quota(conn, result);
+	}
 	reply_trace(conn, reject, none, none, NULL, 0);
 	result_set_problem(
 		&conn->batch->results, result, reject, detail, is_for_later ? RETRY_AFTER_S : 0);
@@ -205,15 +223,6 @@ static void settle_conflict(
 	settle(conn, result,
 		result_set_conflict(
 			&conn->batch->results, result, REJECT_REPORT_CONFLICT, &stored->receipt));
-}
-
-/* Sending it again must not cost twice what was not done once. */
-static void give_back_quota(struct conn *conn)
-{
-	if (conn->partner != NULL) {
-		struct quota_limits limits = conn_quota_limits(conn);
-		quota_give_back(conn->batch->quota, &limits, (struct quota_demand){.reports = 1});
-	}
 }
 
 static void take_store_result(
@@ -252,7 +261,6 @@ static void take_store_result(
 		refuse_line(conn, result, REJECT_UNSTORABLE, NULL);
 		break;
 	case STORE_UNAVAILABLE:
-		give_back_quota(conn);
 		refuse_line(conn, result, REJECT_UNAVAILABLE, "the database is away");
 		break;
 	}
@@ -365,10 +373,10 @@ static void take_broken(struct conn *conn, struct result *result, const struct j
 static bool is_within_quota(struct conn *conn, struct result *result, size_t len)
 {
 	struct quota_limits limits = conn_quota_limits(conn);
-	struct quota_demand demand = {
-		.reports = conn->batch->is_dry_run ? 0 : 1, .bytes = (int64_t)len};
 	int64_t retry_ms = 0;
-	if (quota_take(conn->batch->quota, &limits, clock_monotonic_us(), demand, &retry_ms)) {
+	if (quota_take(conn->batch->quota, &limits, clock_monotonic_us(), demand_of(conn, len),
+		    &retry_ms)) {
+		result->taken_bytes = (uint32_t)len;
 		return true;
 	}
 	result_set_problem(

@@ -40,6 +40,7 @@ struct result {
 	const char *detail;         /* static, or NULL */
 	char *packed;               /* by kind */
 	uint32_t packed_len;
+	uint32_t taken_bytes; /* from the partner's quota */
 };
 
 struct results {
