@@ -103,8 +103,9 @@ bool wire_is_ready(int fd, short events)
 		return false;
 	}
 	bool is_over = wire->is_ended || wire->is_cut;
-	return ((events & EV_READ) != 0 &&
-		       (is_over || wire->has_flight || wire->to_worker.len > 0)) ||
+	/* What is sent before its time comes with the last bytes of the handshake. */
+	bool has_bytes = wire->is_verified && wire->to_worker.len > 0;
+	return ((events & EV_READ) != 0 && (is_over || wire->has_flight || has_bytes)) ||
 		((events & EV_WRITE) != 0 && (wire->is_cut || wire->window > 0));
 }
 
