@@ -233,8 +233,10 @@ bool tls_stream_is_let_in(const struct tls_stream *stream, SSL_CTX *ctx)
 static size_t take(struct wire *wire, void *data, size_t size)
 {
 	size_t n = wire->to_worker.len < size ? wire->to_worker.len : size;
-	memcpy(data, wire->to_worker.data, n);
-	buf_consume(&wire->to_worker, n);
+	if (n > 0) {
+		memcpy(data, wire->to_worker.data, n);
+		buf_consume(&wire->to_worker, n);
+	}
 	return n;
 }
 
