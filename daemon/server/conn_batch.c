@@ -59,7 +59,7 @@ static enum flow write_results(struct conn *conn)
 /* Framing that breaks in mid-batch cannot be refused any more once the answer has begun. */
 static void refuse_framing(struct conn *conn)
 {
-	if (intake_batch_is_untouched(conn->batch)) {
+	if (intake_batch_may_be_refused(conn->batch)) {
 		reply_refuse_framing(conn, HTTP_FAULT_FRAMING, conn->chunked.detail);
 	} else {
 		intake_batch_break(conn->batch);
@@ -167,7 +167,7 @@ void conn_batch_check(struct conn *conn, int64_t now_ms)
 		metric_add(&conn->worker->metrics.answers_dropped, 1);
 		conn_close(conn, "the peer did not take its answer");
 	} else if (!conn->body_is_ended && is_too_slow(conn, now_ms)) {
-		if (intake_batch_is_untouched(conn->batch)) {
+		if (intake_batch_may_be_refused(conn->batch)) {
 			reply_refuse(conn, REJECT_TIMEOUT, NULL);
 		} else {
 			intake_batch_break(conn->batch);

@@ -134,8 +134,11 @@ bool intake_batch_has_begun(const struct intake_batch *batch)
 	return batch->has_begun;
 }
 
-bool intake_batch_is_untouched(const struct intake_batch *batch)
+bool intake_batch_may_be_refused(const struct intake_batch *batch)
 {
+	if (batch->is_atomic) {
+		return !batch->has_begun && batch->phase == ATOMIC_GATHERS;
+	}
 	return !batch->has_begun && batch->reports == 0 && batch->results.next == 0;
 }
 
@@ -578,7 +581,7 @@ static bool unzip(struct conn *conn)
 
 static void refuse_unzipped(struct conn *conn)
 {
-	if (intake_batch_is_untouched(conn->batch)) {
+	if (intake_batch_may_be_refused(conn->batch)) {
 		reply_refuse_framing(conn, HTTP_FAULT_FRAMING, "the body is no whole gzip stream");
 		return;
 	}
@@ -671,7 +674,7 @@ static bool end_answer(struct conn *conn)
 /* How the worst of an atomic batch's lines is weighed: what passes by itself comes first. */
 static int weight(int status)
 {
-	static const int order[] = {200, 201, 409, 400, 413, 422, 500, 429, 503};
+	static const int order[] = {200, 201, 424, 409, 400, 413, 422, 500, 429, 503};
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		if (order[i] == status) {
 			return (int)i;
@@ -723,10 +726,21 @@ static bool is_rolled_back(const struct result *result, bool is_dry_run)
 	return result->is_pending || (is_dry_run && result->kind == RESULT_RECEIPT);
 }
 
+/* It is not known to the end, so no line was the reason. */
+static void decide_status_of_broken(struct intake_batch *batch)
+{
+	batch->status = reject_info(REJECT_UNAVAILABLE)->status;
+	batch->retry_after_s = RETRY_AFTER_S;
+}
+
 static void roll_back(struct conn *conn)
 {
 	struct results *results = &conn->batch->results;
-	decide_status(conn->batch);
+	if (conn->batch->is_broken) {
+		decide_status_of_broken(conn->batch);
+	} else {
+		decide_status(conn->batch);
+	}
 	for (uint64_t number = results->first; number < results->next; number++) {
 		struct result *result = results_at(results, number);
 		if (!is_rolled_back(result, conn->batch->is_dry_run)) {

@@ -37,8 +37,8 @@ MUST_CHECK bool intake_batch_render(struct conn *conn);
 bool intake_batch_is_over(const struct conn *conn);
 /* The answer stays without its end: the client must not take it for whole. */
 bool intake_batch_is_broken(const struct intake_batch *batch);
-/* Nothing of the answer was sent yet, and no line was taken: a plain refusal is possible. */
-bool intake_batch_is_untouched(const struct intake_batch *batch);
+/* Nothing of the answer was sent yet, and no line handed over: a plain refusal is possible. */
+bool intake_batch_may_be_refused(const struct intake_batch *batch);
 /* Something of the answer was sent, or is about to be. */
 bool intake_batch_has_begun(const struct intake_batch *batch);
 /* No further line is taken; what was taken is answered, and the answer left without its end. */
