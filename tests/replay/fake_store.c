@@ -19,7 +19,7 @@ struct item {
 	uint64_t ticket;
 	char report_id[ID_SIZE];
 	int32_t revision;
-	bool is_report;
+	enum store_outcome good; /* what it gets when all goes well */
 };
 
 struct store {
@@ -105,7 +105,7 @@ bool fake_store_answer(const char *report_id, enum store_outcome outcome)
 		waiting--;
 		memmove(&the_store->items[i], &the_store->items[i + 1],
 			(the_store->count - i) * sizeof(item));
-		answer(item, outcome);
+		answer(item, outcome == STORE_STORED ? item.good : outcome);
 		did_any = true;
 		if (report_id != NULL) {
 			break;
@@ -117,9 +117,9 @@ bool fake_store_answer(const char *report_id, enum store_outcome outcome)
 /* --- store/store.h --- */
 
 static struct item make_item(
-	struct str report_id, int32_t revision, bool is_report, uint64_t ticket)
+	struct str report_id, int32_t revision, enum store_outcome good, uint64_t ticket)
 {
-	struct item item = {.ticket = ticket, .revision = revision, .is_report = is_report};
+	struct item item = {.ticket = ticket, .revision = revision, .good = good};
 	snprintf(item.report_id, sizeof(item.report_id), "%.*s", STR_ARG(report_id));
 	return item;
 }
@@ -164,17 +164,18 @@ void store_set_conf(struct store *store, struct conf *conf, const struct taxonom
 bool store_submit(struct store *store, const struct submission *submission, uint64_t ticket)
 {
 	const struct report *report = submission->report;
-	return put(store, make_item(report->report_id, report->revision, true, ticket));
+	return put(store, make_item(report->report_id, report->revision, STORE_STORED, ticket));
 }
 
 bool store_find(struct store *store, const struct store_key *key, uint64_t ticket)
 {
-	return put(store, make_item(key->report_id, key->revision, false, ticket));
+	return put(store, make_item(key->report_id, key->revision, STORE_NOT_FOUND, ticket));
 }
 
 bool store_retract(struct store *store, const struct retraction *retraction, uint64_t ticket)
 {
-	return put(store, make_item(retraction->report_id, retraction->revision, false, ticket));
+	return put(store,
+		make_item(retraction->report_id, retraction->revision, STORE_RETRACTED, ticket));
 }
 
 bool store_has_room(const struct store *store)
@@ -204,7 +205,7 @@ bool store_atomic_add(
 		return false;
 	}
 	atomic->items[atomic->count++] =
-		make_item(report->report_id, report->revision, true, ticket);
+		make_item(report->report_id, report->revision, STORE_STORED, ticket);
 	return true;
 }
 

@@ -92,7 +92,8 @@ void fake_store_set_capacity(size_t capacity);
 void fake_store_say(bool is_available, const char *reason);
 /* Reports, look-ups and retractions that wait. */
 size_t fake_store_waiting(void);
-/* Answers the oldest of that name, or all when report_id is NULL; false when there is none. */
+/* Answers the oldest of that name, or all when report_id is NULL; false when there is none. Stored
+ * means that all goes well: a retraction is then retracted, and a look-up finds nothing. */
 bool fake_store_answer(const char *report_id, enum store_outcome outcome);
 /* Reports of which it was said that they are stored. */
 size_t fake_store_stored(void);
