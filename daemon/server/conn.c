@@ -387,21 +387,13 @@ static enum step on_read_end(struct conn *conn, enum stream_result result)
 /* What is left of the request stays unread, so nothing can follow it. */
 static enum step refuse_for_memory(struct conn *conn)
 {
-	if (conn->state == CONN_IDLE) {
-		start_request(conn);
-	}
 	conn->request.keeps_alive = false;
 	reply_refuse(conn, REJECT_UNAVAILABLE, "not enough memory for requests at the moment");
 	return STEP_MORE;
 }
 
-/* Reads more; STEP_MORE when something came. */
-static enum step fill_input(struct conn *conn, size_t room)
+static enum step after_read(struct conn *conn, enum stream_result result)
 {
-	enum stream_result result;
-	if (!conn_read(conn, room, &result)) {
-		return refuse_for_memory(conn);
-	}
 	if (result == STREAM_DONE) {
 		return STEP_MORE;
 	}
@@ -411,13 +403,41 @@ static enum step fill_input(struct conn *conn, size_t room)
 	return on_read_end(conn, result);
 }
 
+/* Reads more; STEP_MORE when something came. */
+static enum step fill_input(struct conn *conn, size_t room)
+{
+	enum stream_result result;
+	if (!conn_read(conn, room, &result)) {
+		return refuse_for_memory(conn);
+	}
+	return after_read(conn, result);
+}
+
+/* Nobody who asks nothing is refused for want of memory: then it is only looked whether it does. */
+static enum step read_first(struct conn *conn)
+{
+	enum stream_result result;
+	char first[64];
+	size_t n;
+	if (conn_read(conn, INPUT_FIRST_BYTES, &result)) {
+		return after_read(conn, result);
+	}
+	result = tls_stream_read(&conn->stream, first, sizeof(first), &n);
+	if (result != STREAM_DONE) {
+		return after_read(conn, result);
+	}
+	explicit_bzero(first, sizeof(first));
+	start_request(conn);
+	return refuse_for_memory(conn);
+}
+
 static enum step step_idle(struct conn *conn)
 {
 	const char *reason = reason_to_part(conn);
 	if (conn->is_revoked) {
 		return conn_close_because(conn, reason);
 	}
-	enum step step = fill_input(conn, INPUT_FIRST_BYTES);
+	enum step step = read_first(conn);
 	if (step == STEP_WAIT) {
 		release_input(conn);
 		return reason != NULL ? conn_close_because(conn, reason) : STEP_WAIT;

@@ -2,7 +2,7 @@
 /*
  * Replays what sockets cannot be made to do at will: the end of a client between the database's
  * commit and its answer, a deadline to the millisecond, results in another order. A real worker
- *runs with all that lies between its seams; what lies beyond them is replaced by files here that
+ * runs with all that lies between its seams; what lies beyond them is replaced by files here that
  * export the same symbols, so that the linker takes these and not the real ones:
  *
  *	fake_loop.c   libevent, on a clock that moves when the script says so
