@@ -14,6 +14,7 @@
 
 #define ITEMS_MAX 8192
 #define ID_SIZE 128
+#define STORED_IDS_BYTES ((size_t)1 << 20)
 
 struct item {
 	uint64_t ticket;
@@ -39,6 +40,7 @@ struct store_atomic {
 
 static struct store *the_store;
 static size_t stored_count;
+static struct buf stored_ids;
 
 /* --- the script's side --- */
 
@@ -68,6 +70,23 @@ size_t fake_store_stored(void)
 	return stored_count;
 }
 
+const struct buf *fake_store_stored_ids(void)
+{
+	return &stored_ids;
+}
+
+void fake_store_forget(void)
+{
+	buf_fini(&stored_ids);
+}
+
+static void note_stored(const struct item *item)
+{
+	stored_count++;
+	ENSURE(buf_append(&stored_ids, item->report_id, strlen(item->report_id)) &&
+		buf_append(&stored_ids, "\n", 1));
+}
+
 static void answer(struct item item, enum store_outcome outcome)
 {
 	bool has_receipt = outcome == STORE_DUPLICATE || outcome == STORE_CONFLICT ||
@@ -85,7 +104,7 @@ static void answer(struct item item, enum store_outcome outcome)
 		};
 	}
 	if (outcome == STORE_STORED || outcome == STORE_RETRACTED) {
-		stored_count++;
+		note_stored(&item);
 	}
 	the_store->hooks.on_result(the_store->hooks.ctx, item.ticket, &result);
 }
@@ -144,6 +163,7 @@ struct store *store_new(struct event_base *base, struct conf *conf, const struct
 	the_store->hooks = hooks;
 	the_store->metrics = metrics;
 	the_store->capacity = ITEMS_MAX;
+	buf_init(&stored_ids, STORED_IDS_BYTES);
 	return the_store;
 }
 
@@ -214,10 +234,12 @@ uint32_t store_atomic_count(const struct store_atomic *atomic)
 	return atomic->count;
 }
 
+/* Past the limit of those that wait, like the real one. */
 void store_atomic_commit(struct store *store, struct store_atomic **atomic)
 {
 	for (uint32_t i = 0; i < (*atomic)->count; i++) {
-		ENSURE(put(store, (*atomic)->items[i]));
+		ENSURE(store->count < ITEMS_MAX);
+		store->items[store->count++] = (*atomic)->items[i];
 	}
 	store_atomic_free(atomic);
 }

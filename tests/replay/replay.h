@@ -95,8 +95,11 @@ size_t fake_store_waiting(void);
 /* Answers the oldest of that name, or all when report_id is NULL; false when there is none. Stored
  * means that all goes well: a retraction is then retracted, and a look-up finds nothing. */
 bool fake_store_answer(const char *report_id, enum store_outcome outcome);
-/* Reports of which it was said that they are stored. */
+/* Reports of which it was said that they are stored, or retracted. */
 size_t fake_store_stored(void);
+/* Their names, a line each. */
+const struct buf *fake_store_stored_ids(void);
+void fake_store_forget(void);
 
 /* --- script.c --- */
 

@@ -245,6 +245,7 @@ int main(int argc, char **argv)
 	}
 	play();
 	wire_free_all();
+	fake_store_forget();
 	fclose(file);
 	return 0;
 }

@@ -14,6 +14,7 @@
  *	expect store NUMBER             waits there
  *	expect dropped NUMBER           answers that reached nobody
  *	expect loop running|ended
+ *	expect everybody closed         or the loop has ended, and the worker closes them
  */
 #include "replay.h"
 
@@ -209,6 +210,18 @@ static void demand_number(int64_t is, const char *word)
 	}
 }
 
+/* Whoever waits to be accepted for ever hangs as well. */
+static void expect_everybody_closed(void)
+{
+	for (size_t i = 0; i < wire_count(); i++) {
+		const struct wire *wire = wire_at(i);
+		if (!wire->is_closed && !fake_loop_is_ended()) {
+			script_fail("%s is %s", wire->name,
+				wire->is_accepted ? "open" : "not accepted");
+		}
+	}
+}
+
 void script_expect(const struct script_line *line)
 {
 	const char *of = line->words[1];
@@ -225,6 +238,8 @@ void script_expect(const struct script_line *line)
 		if (is_running != (strcmp(line->words[2], "running") == 0)) {
 			script_fail("the loop %s", is_running ? "runs" : "has ended");
 		}
+	} else if (strcmp(of, "everybody") == 0) {
+		expect_everybody_closed();
 	} else {
 		expect_of_client(script_wire(of), line);
 	}
