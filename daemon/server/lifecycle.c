@@ -88,7 +88,8 @@ static void serve(struct process *process)
 	process->is_serving = true;
 	evtimer_del(process->start_timer);
 	for (int i = 0; i < process->shared->worker_count; i++) {
-		process->workers[i] = worker_start(i, process->shared, process->generation, &err);
+		process->workers[i] = worker_start(
+			i, process->shared, process->generation, process->registry, &err);
 		if (process->workers[i] == NULL) {
 			log_start_failure("workers", err.text);
 			process->exit_status = 1;
@@ -96,9 +97,6 @@ static void serve(struct process *process)
 			return;
 		}
 		process->worker_count++;
-		if (process->registry != NULL) {
-			worker_send_registry(process->workers[i], process->registry);
-		}
 	}
 	char address[ADDRESS_TEXT_SIZE];
 	log_info("ready", "version=" INTAKED_VERSION " address=%s workers=%d taxonomy=%.*s",

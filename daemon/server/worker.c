@@ -548,8 +548,8 @@ static bool start_thread(struct worker *worker, struct err *err)
 	return error == 0 || err_set(err, "cannot start a thread: %s", strerror(error));
 }
 
-struct worker *worker_start(
-	int number, struct shared *shared, struct generation *generation, struct err *err)
+struct worker *worker_start(int number, struct shared *shared, struct generation *generation,
+	struct registry *registry, struct err *err)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	if (worker == NULL) {
@@ -560,6 +560,7 @@ struct worker *worker_start(
 	worker->number = number;
 	worker->shared = shared;
 	worker->generation = generation_ref(generation);
+	worker->registry = registry != NULL ? registry_ref(registry) : NULL;
 	worker->mailbox.event_fd = -1;
 	conn_table_init(&worker->table);
 	list_init(&worker->next_turn);

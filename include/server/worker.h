@@ -18,9 +18,12 @@
 struct refusal_ring;
 struct worker;
 
-/* The thread runs and accepts at once. NULL on a fault. */
-MUST_CHECK struct worker *worker_start(
-	int number, struct shared *shared, struct generation *generation, struct err *err);
+/*
+ * The thread runs and accepts at once, so the partners come with it: registry is NULL only when
+ * they were not read yet. NULL on a fault.
+ */
+MUST_CHECK struct worker *worker_start(int number, struct shared *shared,
+	struct generation *generation, struct registry *registry, struct err *err);
 /* Partners as they are now. */
 void worker_send_registry(struct worker *worker, struct registry *registry);
 /* Configuration, certificates and taxonomy as they are now. */

@@ -219,7 +219,7 @@ static void play(void)
 	ENSURE(shared.quotas != NULL && peer_gate_init(&shared.gate));
 	fake_loop_set_step(run_first_line);
 	/* Comes back when the loop has ended: what is left of the script looks at what remains. */
-	struct worker *worker = worker_start(0, &shared, generation, &err);
+	struct worker *worker = worker_start(0, &shared, generation, NULL, &err);
 	if (worker == NULL) {
 		script_fail("%s", err.text);
 	}
