@@ -335,19 +335,19 @@ static void stop_reader(struct process *process)
 	registry_reader_free(&process->reader);
 }
 
-static uint64_t waiting_reports(void *ctx)
+static uint64_t stored_reports(void *ctx)
 {
 	const struct process *process = ctx;
-	uint64_t waiting = 0;
+	uint64_t stored = 0;
 	for (int i = 0; i < process->worker_count; i++) {
-		waiting += metric_get(&worker_metrics(process->workers[i])->store.queued);
+		stored += metric_get(&worker_metrics(process->workers[i])->store.reports_stored);
 	}
-	return waiting;
+	return stored;
 }
 
 static bool start_housekeeper(struct process *process, struct err *err)
 {
-	struct housekeeper_hooks hooks = {.waiting_reports = waiting_reports, .ctx = process};
+	struct housekeeper_hooks hooks = {.stored_reports = stored_reports, .ctx = process};
 	process->housekeeper = housekeeper_new(
 		process->base, process->generation->conf, process->generation->taxonomy, hooks);
 	return process->housekeeper != NULL || err_set(err, "no memory");

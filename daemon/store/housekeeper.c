@@ -2,9 +2,9 @@
 /*
  * Small steps on a link of its own, so that neither reports nor partners wait for it, and after
  * each a rest as long as the step has taken: what is late is taken at half of one core at most.
- * While many reports wait, more come than it could keep up with anyway, and then it only holds them
- * up: it rests longer, and takes the rest when they are through. Of all daemons on a database one
- * at a time is at it; the database sees to that.
+ * While more reports come than it could keep up with so, that half only holds them up: it rests
+ * longer, and takes the rest when they are through. Of all daemons on a database one at a time is
+ * at it; the database sees to that.
  */
 #include "housekeeper_int.h"
 
@@ -15,8 +15,6 @@
 
 #include <stdlib.h>
 
-/* Reports that wait for the database from which on they come first. */
-#define CROWD_REPORTS 32
 /* Rests, in steps. */
 #define USUAL_REST 1
 #define CROWD_REST 9
@@ -27,6 +25,8 @@ struct housekeeper {
 	struct pg_link *link;
 	struct event *due;
 	int64_t began_ms;
+	int64_t looked_at_ms; /* when this was stored of this process: */
+	uint64_t stored;
 	uint64_t changes;
 	bool is_failing;
 };
@@ -66,29 +66,46 @@ static void note_outcome(struct housekeeper *keeper, const PGresult *result)
 	keeper->is_failing = is_failing;
 }
 
-int64_t housekeeper_rest_ms(int64_t step_ms, uint64_t waiting_reports, int64_t interval_ms)
+int64_t housekeeper_rest_ms(const struct housekeeper_step *step, int64_t interval_ms)
 {
-	int64_t rest_ms = step_ms * (waiting_reports < CROWD_REPORTS ? USUAL_REST : CROWD_REST);
+	double wanted = (double)step->stored * (double)(step->took_ms * (1 + USUAL_REST));
+	bool is_crowd = wanted > (double)step->changes * (double)step->since_last_ms;
+	int64_t rest_ms = step->took_ms * (is_crowd ? CROWD_REST : USUAL_REST);
 	return rest_ms < interval_ms ? rest_ms : interval_ms;
+}
+
+/* What has happened since the last look. */
+static struct housekeeper_step look(struct housekeeper *keeper, uint64_t changes)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	uint64_t stored = keeper->hooks.stored_reports(keeper->hooks.ctx);
+	struct housekeeper_step step = {
+		.took_ms = now_ms - keeper->began_ms,
+		.changes = changes,
+		.stored = stored - keeper->stored,
+		.since_last_ms = now_ms - keeper->looked_at_ms,
+	};
+	keeper->looked_at_ms = now_ms;
+	keeper->stored = stored;
+	return step;
 }
 
 static void on_result(void *ctx, int kind, const PGresult *result)
 {
 	struct housekeeper *keeper = ctx;
 	int64_t interval_ms = keeper->conf->database_housekeeping_interval_ms;
-	int64_t step_ms = clock_monotonic_ms() - keeper->began_ms;
 	(void)kind;
 	note_outcome(keeper, result);
-	long long changes = keeper->is_failing ? 0 : strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-	keeper->changes += (uint64_t)changes;
-	uint64_t waiting = keeper->hooks.waiting_reports(keeper->hooks.ctx);
-	come_back_in(keeper,
-		changes > 0 ? housekeeper_rest_ms(step_ms, waiting, interval_ms) : interval_ms);
+	uint64_t changes = keeper->is_failing ? 0 : strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+	keeper->changes += changes;
+	struct housekeeper_step step = look(keeper, changes);
+	come_back_in(keeper, changes > 0 ? housekeeper_rest_ms(&step, interval_ms) : interval_ms);
 }
 
 static void on_ready(void *ctx)
 {
 	struct housekeeper *keeper = ctx;
+	look(keeper, 0);
 	come_back_in(keeper, keeper->conf->database_housekeeping_interval_ms);
 }
 

@@ -3,6 +3,16 @@
 
 #include "store/housekeeper.h"
 
-/* How long to rest after a step that took something, by the reports that wait; at most interval_ms.
+/* What a step took, and what came meanwhile. */
+struct housekeeper_step {
+	int64_t took_ms;
+	uint64_t changes;      /* of the record that it has taken */
+	uint64_t stored;       /* reports of this process since the end of the last step, */
+	int64_t since_last_ms; /* so long ago */
+};
+
+/*
+ * How long to rest after a step: as long as it took, and longer where more is stored than is taken
+ * with such rests; at most interval_ms.
  */
-int64_t housekeeper_rest_ms(int64_t step_ms, uint64_t waiting_reports, int64_t interval_ms);
+int64_t housekeeper_rest_ms(const struct housekeeper_step *step, int64_t interval_ms);

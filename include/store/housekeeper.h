@@ -16,8 +16,8 @@
 struct housekeeper;
 
 struct housekeeper_hooks {
-	/* How many reports of this process wait for the database at the moment. */
-	uint64_t (*waiting_reports)(void *ctx);
+	/* How many reports this process has stored so far. */
+	uint64_t (*stored_reports)(void *ctx);
 	void *ctx;
 };
 

@@ -9,37 +9,37 @@
 
 #include <cmocka.h>
 
-static void test_late_work_gives_way_to_reports_that_wait(void **state)
+static void test_late_work_gives_way_to_more_than_it_can_keep_up_with(void **state)
 {
 	static const struct {
-		int64_t step_ms;
-		uint64_t waiting;
-		int64_t interval_ms;
-		int64_t expected_ms;
+		struct housekeeper_step step;
+		int64_t expected_ms; /* of 2,000 at most */
 	} cases[] = {
-		{100, 0, 2000, 100},
-		{100, 31, 2000, 100},
-		{100, 32, 2000, 900},
-		{100, UINT64_MAX, 2000, 900},
-		{0, 32, 2000, 0},
-		{1999, 0, 2000, 1999},
-		{2000, 0, 2000, 2000},
-		{60000, 0, 2000, 2000},
-		{222, 32, 2000, 1998},
-		{223, 32, 2000, 2000},
+		/* Nothing comes: a backlog is taken at half of the time. */
+		{{.took_ms = 100, .changes = 1000, .stored = 0, .since_last_ms = 200}, 100},
+		/* 1,000 in 200 ms can be taken, one more cannot. */
+		{{.took_ms = 100, .changes = 1000, .stored = 1000, .since_last_ms = 200}, 100},
+		{{.took_ms = 100, .changes = 1000, .stored = 1001, .since_last_ms = 200}, 900},
+		/* The same rates after a long rest: what it could take counts, not what it took. */
+		{{.took_ms = 100, .changes = 1000, .stored = 5000, .since_last_ms = 1000}, 100},
+		{{.took_ms = 100, .changes = 1000, .stored = 5001, .since_last_ms = 1000}, 900},
+		/* Never longer than the interval. */
+		{{.took_ms = 1999, .changes = 1, .stored = 0, .since_last_ms = 4000}, 1999},
+		{{.took_ms = 2001, .changes = 1, .stored = 0, .since_last_ms = 4000}, 2000},
+		{{.took_ms = 222, .changes = 1, .stored = 1000, .since_last_ms = 1000}, 1998},
+		{{.took_ms = 223, .changes = 1, .stored = 1000, .since_last_ms = 1000}, 2000},
+		{{.took_ms = 0, .changes = 1, .stored = 1000, .since_last_ms = 0}, 0},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(housekeeper_rest_ms(
-					 cases[i].step_ms, cases[i].waiting, cases[i].interval_ms),
-			cases[i].expected_ms);
+		assert_int_equal(housekeeper_rest_ms(&cases[i].step, 2000), cases[i].expected_ms);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_late_work_gives_way_to_reports_that_wait),
+		cmocka_unit_test(test_late_work_gives_way_to_more_than_it_can_keep_up_with),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
