@@ -694,12 +694,12 @@ static enum step step_answer(struct conn *conn)
 
 enum step conn_end_batch(struct conn *conn, bool is_broken)
 {
-	intake_batch_free(&conn->batch);
-	charge_input(conn);
 	if (is_broken) {
 		metric_add(&conn->worker->metrics.answers_dropped, 1);
 		return conn_close_because(conn, "the batch could not be finished");
 	}
+	intake_batch_free(&conn->batch);
+	charge_input(conn);
 	conn->requests++;
 	conn->request_end = conn->body_len;
 	return conn->closes ? start_linger(conn) : next_request(conn);
@@ -890,10 +890,13 @@ void conn_close(struct conn *conn, const char *reason)
 	}
 	list_remove(&conn->turn_link);
 	list_remove(&conn->room_link);
+	/* With a close_notify it would look whole to who waits for the end of the connection. */
+	if (conn->batch == NULL || !intake_batch_has_begun(conn->batch)) {
+		tls_stream_shutdown(&conn->stream);
+	}
 	intake_batch_free(&conn->batch);
 	leave_gate(conn);
 	uncount_partner(conn);
-	tls_stream_shutdown(&conn->stream);
 	tls_stream_close(&conn->stream);
 	log_debug("connection-closed",
 		"conn=%s partner=%.*s reason=\"%s\" requests=%llu age_ms=%lld", conn_id(conn, id),

@@ -55,6 +55,8 @@ def tls_context(authority, credential=None, version=ssl.TLSVersion.TLSv1_3):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = version
     context.maximum_version = version
+    # Python takes an end without a close_notify for one with it, unless told otherwise.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.load_verify_locations(authority)
     if credential:
         context.load_cert_chain(credential.certificate, credential.key)
@@ -95,7 +97,10 @@ class RawClient:
             self.socket.sendall(bytes([byte]))
 
     def _receive(self):
-        data = self.socket.recv(65536)
+        try:
+            data = self.socket.recv(65536)
+        except ssl.SSLError as error:
+            raise BadAnswer(f"cut in mid-answer after {self.pending[:200]!r}") from error
         if not data:
             raise BadAnswer(f"closed in mid-answer after {self.pending[:200]!r}")
         self.pending += data

@@ -4,6 +4,7 @@
 import json
 import random
 import signal
+import ssl
 import time
 
 import pytest
@@ -104,6 +105,24 @@ def test_broken_framing_in_mid_batch_ends_the_answer_without_its_end(daemon, cre
         with pytest.raises(BadAnswer):
             raw.read_response()
     assert rows_of(daemon, [report["report_id"]]) == {report["report_id"]: 1}
+
+
+def test_answer_that_breaks_off_does_not_look_whole_over_http_1_0(world, credentials):
+    """It ends with the connection, so the close_notify alone says whether that was its end."""
+    lines = [encode(smallest_report()) + b"\n" for _ in range(2)]
+    body = b"".join(lines)
+    request = batch_request(body).replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
+    with world.running(NO_QUOTA) as daemon:
+        with daemon.raw_client(credentials["alpha"]) as whole:
+            whole.send(request)
+            wait_until(lambda: receive_some(whole).count(b'"status":201') == 2, "both are answered")
+            assert whole.socket.recv(1) == b""
+        with daemon.raw_client(credentials["alpha"]) as broken:
+            broken.send(request[: -len(lines[1])])
+            wait_until(lambda: b'"status":200' in receive_some(broken), "one is answered")
+            daemon.control("partner", "suspend", "alpha")
+            with pytest.raises(ssl.SSLError, match="unexpected eof"):
+                broken.socket.recv(1)
 
 
 def test_broken_framing_before_any_line_is_an_ordinary_refusal(daemon, credentials):

@@ -9,8 +9,8 @@
  *	expect CLIENT last              the end of that answer
  *	expect CLIENT continue          that it may send the body
  *	expect CLIENT nothing           no byte that was not looked at
- *	expect CLIENT open|closed       the connection
- *	expect CLIENT waiting           not accepted yet
+ *	expect CLIENT waiting|open      not accepted yet; the connection is there
+ *	expect CLIENT closed|cut        it is no more: with a close_notify, or without
  *	expect store NUMBER             waits there
  *	expect dropped NUMBER           answers that reached nobody
  *	expect loop running|ended
@@ -173,6 +173,14 @@ static void expect_nothing(const struct wire *wire)
 	}
 }
 
+static const char *end_of(const struct wire *wire)
+{
+	if (!wire->is_closed) {
+		return wire->is_accepted ? "open" : "waiting";
+	}
+	return wire->is_shutdown ? "closed" : "cut";
+}
+
 static void expect_of_client(struct wire *wire, const struct script_line *line)
 {
 	const char *what = line->count > 2 ? line->words[2] : "";
@@ -188,14 +196,10 @@ static void expect_of_client(struct wire *wire, const struct script_line *line)
 		expect_last(wire);
 	} else if (strcmp(what, "nothing") == 0) {
 		expect_nothing(wire);
-	} else if (strcmp(what, "waiting") == 0) {
-		if (wire->is_accepted) {
-			script_fail("it was accepted");
-		}
-	} else if (strcmp(what, "open") == 0 || strcmp(what, "closed") == 0) {
-		bool is_open = wire->is_accepted && !wire->is_closed;
-		if (is_open != (what[0] == 'o')) {
-			script_fail("it is %s", is_open ? "open" : "closed");
+	} else if (strcmp(what, "open") == 0 || strcmp(what, "closed") == 0 ||
+		strcmp(what, "cut") == 0 || strcmp(what, "waiting") == 0) {
+		if (strcmp(what, end_of(wire)) != 0) {
+			script_fail("it is %s", end_of(wire));
 		}
 	} else {
 		script_number(what);
