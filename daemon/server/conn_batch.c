@@ -8,7 +8,7 @@
  * pause of ours is not the client's. And a client that takes nothing of its answer is cut, but only
  * when that holds us up: one that sends all before it reads has time until its last byte.
  */
-#include "conn_int.h"
+#include "conn_parts_int.h"
 
 #include "base/clock.h"
 #include "intake_batch_int.h"
@@ -165,7 +165,7 @@ void conn_batch_check(struct conn *conn, int64_t now_ms)
 	if (conn->held_up_since_ms != 0 &&
 		now_ms - conn->held_up_since_ms >= conf->limits_write_timeout_ms) {
 		metric_add(&conn->worker->metrics.answers_dropped, 1);
-		conn_close(conn, "the peer did not take its answer");
+		conn_close(conn, ANSWER_NOT_TAKEN);
 	} else if (!conn->body_is_ended && is_too_slow(conn, now_ms)) {
 		if (intake_batch_may_be_refused(conn->batch)) {
 			reply_refuse(conn, REJECT_TIMEOUT, NULL);

@@ -54,16 +54,12 @@ enum conn_question {
 	QUESTION_REPEAT      /* out holds the refusal that is sent unless it was stored before */
 };
 
-/* What a state's function says to the loop that calls it. */
-enum step { STEP_MORE, STEP_WAIT, STEP_CLOSE };
-
 struct intake_batch;
 
 /* A ticket has the use in its upper half, then the slot, then the name of a result. */
 #define TICKET_SLOT_BITS 20
 #define TICKET_NAME_BITS 12
 
-#define CONN_MAGIC 0x636f6e6eU /* "conn" */
 #define CONN_ID_SIZE 32
 
 struct conn {
@@ -159,27 +155,13 @@ const char *conn_id(const struct conn *conn, char out[CONN_ID_SIZE]);
 /* The whole request's body as it arrived; borrows from the input buffer. */
 struct str conn_body(const struct conn *conn);
 
-/* For the state of a batch, conn_batch.c. */
-enum step conn_step_batch(struct conn *conn);
 /* What to do about a batch at this time: a deadline may have passed. */
 void conn_batch_check(struct conn *conn, int64_t now_ms);
 /* Of the partner, who must be there. */
 struct quota_limits conn_quota_limits(const struct conn *conn);
 /* One report in flight more; left again with the answer, or the connection. */
 MUST_CHECK bool conn_enter_report(struct conn *conn);
-void conn_leave_report(struct conn *conn);
 /* Goes on in the next loop turn. */
 void conn_wake(struct conn *conn);
-/* Once, if the client waits for it; false when it cannot be written. */
-MUST_CHECK bool conn_send_continue(struct conn *conn);
-/* Watches for what is needed; 0 for nothing. */
-void conn_watch(struct conn *conn, short mask);
-/* Makes room and reads once into the input buffer. False without memory: result_out is not set. */
-MUST_CHECK bool conn_read(struct conn *conn, size_t room, enum stream_result *result_out);
-/* Takes what has arrived of the body out of its framing; false when that is broken. */
-MUST_CHECK bool conn_decode_body(struct conn *conn);
 /* Drops the first bytes of the body. */
 void conn_consume_body(struct conn *conn, size_t len);
-/* The state of a batch is over and its answer was taken whole. */
-enum step conn_end_batch(struct conn *conn, bool is_broken);
-enum step conn_close_because(struct conn *conn, const char *reason);

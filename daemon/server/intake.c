@@ -3,9 +3,7 @@
  * The life of one report.
  *
  * Its bytes arrive over a partner's connection into that connection's input buffer. As soon as the
- * head is complete, intake_accepts_head decides on what needs no body: who speaks, which resource,
- * which method, which media type, how long it will be. A refusal is answered then, and no 100
- * Continue is sent.
+ * head is complete, intake_accepts_head decides on what needs no body (intake_head.c).
  *
  * When the body is whole, it is judged where it lies: report_check() parses it and walks it against
  * the table of fields and the rules, in the worker's arena. A report that holds gets an id and the
@@ -23,9 +21,6 @@
  */
 #include "intake_int.h"
 
-#include "api_int.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "http/http_gunzip.h"
 #include "http/http_response.h"
 #include "judgement_int.h"
@@ -40,213 +35,6 @@
 
 #define UNZIP_FIRST_BYTES ((size_t)4096)
 #define UNZIP_SMALL_BYTES ((size_t)65536)
-
-static struct str request_path(const struct conn *conn)
-{
-	return http_span_str(conn->in.data, conn->request.path);
-}
-
-static enum route find_route(struct str path)
-{
-	for (int route = 0; route < ROUTE_COUNT; route++) {
-		if (str_equal(path, str_from(metrics_route_path((enum route)route)))) {
-			return (enum route)route;
-		}
-	}
-	struct str rest = report_path_rest(path);
-	if (rest.data != NULL && rest.len == 0) {
-		return ROUTE_REPORT;
-	}
-	return str_equal(rest, STR("/retraction")) ? ROUTE_RETRACTION : ROUTE_OTHER;
-}
-
-/* --- before the body --- */
-
-static bool refuse_head(struct conn *conn, enum reject reject, const char *detail)
-{
-	reply_refuse(conn, reject, detail);
-	return false;
-}
-
-static bool accepts_peer(struct conn *conn)
-{
-	if (conn->worker->registry == NULL) {
-		return refuse_head(conn, REJECT_UNAVAILABLE, "the partners were not read yet");
-	}
-	if (conn->is_suspended) {
-		return refuse_head(conn, REJECT_PARTNER_SUSPENDED, NULL);
-	}
-	if (conn->partner == NULL) {
-		return refuse_head(conn, REJECT_PARTNER_UNKNOWN, NULL);
-	}
-	if (conn->is_over_cap) {
-		conn->request.keeps_alive = false;
-		return refuse_head(conn, REJECT_QUOTA, "the partner has too many connections open");
-	}
-	return true;
-}
-
-static bool accepts_method(struct conn *conn)
-{
-	if (conn->request.method == HTTP_METHOD_UNKNOWN) {
-		return refuse_head(conn, REJECT_METHOD_UNKNOWN, NULL);
-	}
-	if (!api_has_route(conn->route)) {
-		return refuse_head(conn, REJECT_NOT_FOUND, NULL);
-	}
-	if (!api_has_method(conn->route, conn->request.method)) {
-		return refuse_head(conn, REJECT_METHOD_NOT_ALLOWED, NULL);
-	}
-	return true;
-}
-
-static struct str atomic_value(const struct conn *conn)
-{
-	return http_query_value(http_span_str(conn->in.data, conn->request.query), "atomic");
-}
-
-/* Who asks for all or nothing in other words must not get some. */
-static bool accepts_query(struct conn *conn)
-{
-	struct str value = atomic_value(conn);
-	return conn->request.method != HTTP_POST || conn->route == ROUTE_RETRACTION ||
-		value.data == NULL || str_equal(value, STR("true")) ||
-		str_equal(value, STR("false")) ||
-		refuse_head(conn, REJECT_NOT_FOUND, "atomic is true or false");
-}
-
-static bool accepts_media_type(struct conn *conn)
-{
-	const struct http_request *request = &conn->request;
-	struct str type = http_span_str(conn->in.data, request->content_type);
-	bool takes_batch = conn->route != ROUTE_RETRACTION;
-	if (request->has_content_type) {
-		conn->is_ndjson = takes_batch && http_media_type_is(type, "application/x-ndjson");
-		if (conn->is_ndjson || http_media_type_is(type, "application/json")) {
-			return true;
-		}
-	}
-	return refuse_head(conn, REJECT_MEDIA_TYPE,
-		takes_batch ? "application/json or application/x-ndjson is expected"
-			    : "application/json is expected");
-}
-
-static bool accepts_encoding(struct conn *conn)
-{
-	const struct http_request *request = &conn->request;
-	struct str encoding = http_span_str(conn->in.data, request->content_encoding);
-	if (!request->has_content_encoding || str_equal(encoding, STR("identity"))) {
-		return true;
-	}
-	conn->is_gzip = http_coding_is(encoding, "gzip");
-	return conn->is_gzip ||
-		refuse_head(conn, REJECT_CONTENT_ENCODING, "gzip or no encoding is expected");
-}
-
-static bool accepts_post_body(struct conn *conn)
-{
-	const struct http_request *request = &conn->request;
-	if (!accepts_media_type(conn) || !accepts_encoding(conn)) {
-		return false;
-	}
-	if (!request->is_chunked && !request->has_content_length) {
-		return refuse_head(conn, REJECT_LENGTH_REQUIRED,
-			"Content-Length or Transfer-Encoding: chunked is expected");
-	}
-	return true;
-}
-
-static bool accepts_body(struct conn *conn)
-{
-	const struct http_request *request = &conn->request;
-
-	if (request->method == HTTP_POST && !accepts_post_body(conn)) {
-		return false;
-	}
-	if (request->content_length > intake_body_limit(conn) ||
-		(request->is_chunked && request->method != HTTP_POST)) {
-		return refuse_head(conn, REJECT_BODY_TOO_LARGE, NULL);
-	}
-	return true;
-}
-
-/* Takes from the partner's quotas, or notes when there will be enough. */
-static void take_quota(struct conn *conn, int64_t reports, int64_t bytes)
-{
-	struct quota_limits limits = conn_quota_limits(conn);
-	struct quota_demand demand = {.reports = reports, .bytes = bytes};
-	if (!quota_take(
-		    conn->quota, &limits, clock_monotonic_us(), demand, &conn->quota_retry_ms)) {
-		conn->quota_retry_ms += conn->quota_retry_ms == 0 ? 1 : 0;
-	} else {
-		conn->quota_retry_ms = 0;
-		conn->quota_taken.reports += reports;
-		conn->quota_taken.bytes += bytes;
-	}
-}
-
-/*
- * A batch pays by the line, and a dry run for its bytes only. What is over quota is read all the
- * same, unless the client waits for our word: a new connection would cost more than its body.
- */
-static bool accepts_demand(struct conn *conn)
-{
-	const struct http_request *request = &conn->request;
-	if (request->method != HTTP_POST || conn->is_ndjson) {
-		return true;
-	}
-	take_quota(conn, conn->route == ROUTE_VALIDATE ? 0 : 1, (int64_t)request->content_length);
-	if (conn->quota_retry_ms > 0 && request->expects_continue) {
-		return refuse_head(conn, REJECT_QUOTA, NULL);
-	}
-	return true;
-}
-
-bool intake_accepts_head(struct conn *conn)
-{
-	conn->route = find_route(request_path(conn));
-	return accepts_peer(conn) && accepts_method(conn) && accepts_query(conn) &&
-		accepts_body(conn) && accepts_demand(conn);
-}
-
-/* Of a whole body: was there enough for it, and for one more in flight? */
-static bool is_within_quota(struct conn *conn)
-{
-	if (conn->quota_retry_ms == 0 && conn->request.is_chunked) {
-		take_quota(conn, 0, (int64_t)conn->body_len);
-	}
-	if (conn->quota_retry_ms > 0) {
-		reply_refuse(conn, REJECT_QUOTA, NULL);
-		return false;
-	}
-	if (conn->route != ROUTE_VALIDATE && !conn_enter_report(conn)) {
-		reply_refuse(conn, REJECT_QUOTA,
-			"too many reports of the partner wait for the database");
-		return false;
-	}
-	return true;
-}
-
-size_t intake_body_limit(const struct conn *conn)
-{
-	if (conn->request.method != HTTP_POST) {
-		return 0;
-	}
-	const struct conf *conf = worker_conf(conn->worker);
-	if (conn->route == ROUTE_RETRACTION) {
-		return REPORT_RETRACTION_MAX_BYTES;
-	}
-	if (!conn->is_ndjson) {
-		return (size_t)conf->limits_report_bytes;
-	}
-	return (size_t)(intake_is_atomic(conn) ? conf->limits_max_atomic_bytes
-					       : conf->limits_max_batch_bytes);
-}
-
-bool intake_is_atomic(const struct conn *conn)
-{
-	return str_equal(atomic_value(conn), STR("true"));
-}
 
 /* --- receipts --- */
 
@@ -450,119 +238,13 @@ static void post_report(struct conn *conn, struct str body)
 static void post_body(struct conn *conn, void (*judge)(struct conn *conn, struct str body))
 {
 	struct str body;
-	if (is_within_quota(conn) && decoded_body(conn, &body)) {
+	if (intake_is_within_quota(conn) && decoded_body(conn, &body)) {
 		judge(conn, body);
 		buf_fini(&conn->worker->plain);
 	}
 }
 
 /* --- GET --- */
-
-static void get_document(
-	struct conn *conn, struct str document, const char *etag, const char *content_type)
-{
-	struct http_response response = {
-		.status = 200, .content_type = content_type, .etag = str_from(etag)};
-	if (conn->request.has_if_none_match &&
-		http_etag_matches(
-			http_span_str(conn->in.data, conn->request.if_none_match), response.etag)) {
-		response.status = 304;
-		response.content_type = NULL;
-		document.len = 0;
-	}
-	reply_discard(conn);
-	bool done = reply_render(conn, &response, document);
-	(void)done; /* without memory it is closed: see reply_discard */
-	reply_send(conn);
-}
-
-static bool render_limit(struct buf *body, const char *name, int64_t limit)
-{
-	if (limit == 0) {
-		return buf_printf(body, "\"%s\":null,", name);
-	}
-	return buf_printf(body, "\"%s\":%lld,", name, (long long)limit);
-}
-
-static bool render_left(struct buf *body, int64_t left)
-{
-	if (left == QUOTA_UNLIMITED) {
-		return buf_append_str(body, STR("\"left\":null}"));
-	}
-	return buf_printf(body, "\"left\":%lld}", (long long)left);
-}
-
-/* A burst without a rate means nothing, and with none of its own it is a second's worth. */
-static int64_t burst_of(int64_t per_s, int64_t burst)
-{
-	if (per_s == 0) {
-		return 0;
-	}
-	return burst > 0 ? burst : per_s;
-}
-
-/* null: no limit. */
-static bool render_quota(struct buf *body, const struct conn *conn)
-{
-	struct quota_limits limits = conn_quota_limits(conn);
-	struct quota_left left = quota_left(conn->quota, &limits, clock_monotonic_us());
-	return buf_append_str(body, STR("\"quota\":{\"connections\":{")) &&
-		render_limit(body, "limit", limits.connections) &&
-		render_left(body, left.connections) &&
-		buf_append_str(body, STR(",\"reports_in_flight\":{")) &&
-		render_limit(body, "limit", limits.reports_in_flight) &&
-		render_left(body, left.reports_in_flight) &&
-		buf_append_str(body, STR(",\"reports\":{")) &&
-		render_limit(body, "per_s", limits.reports_per_s) &&
-		render_limit(body, "burst", burst_of(limits.reports_per_s, limits.reports_burst)) &&
-		render_left(body, left.reports) && buf_append_str(body, STR(",\"bytes\":{")) &&
-		render_limit(body, "per_s", limits.bytes_per_s) &&
-		render_limit(body, "burst", burst_of(limits.bytes_per_s, limits.bytes_burst)) &&
-		render_left(body, left.bytes) && buf_append_str(body, STR("}"));
-}
-
-static void get_security_txt(struct conn *conn)
-{
-	const struct generation *generation = conn->worker->generation;
-	if (generation->security_txt.len == 0) {
-		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
-		return;
-	}
-	get_document(conn, buf_str(&generation->security_txt), generation->security_txt_etag,
-		"text/plain; charset=utf-8");
-}
-
-static bool render_whoami(struct buf *body, const struct conn *conn)
-{
-	const struct partner *partner = conn->partner;
-	char expires[CLOCK_RFC3339_SIZE];
-	clock_format_rfc3339(conn->peer.expires_at_s * 1000000, expires);
-	bool done = buf_printf(
-		body, "{\"partner\":\"%.*s\",\"organisations\":[", STR_ARG(partner->name));
-	for (size_t i = 0; done && i < partner->organisation_count; i++) {
-		done = buf_append_str(body, i > 0 ? STR(",\"") : STR("\"")) &&
-			buf_append_json_text(body, partner->organisations[i]) &&
-			buf_append_str(body, STR("\""));
-	}
-	return done &&
-		buf_printf(body, "],\"mode\":\"%s\",\"may_relay\":%s,",
-			partner->is_live ? "live" : "test",
-			partner->may_relay ? "true" : "false") &&
-		render_quota(body, conn) &&
-		buf_printf(body, ",\"certificate\":{\"expires_at\":\"%s\"}}\n", expires);
-}
-
-static void get_whoami(struct conn *conn)
-{
-	struct buf *body = &conn->worker->body;
-	struct http_response response = {.status = 200, .content_type = "application/json"};
-	reply_discard(conn);
-	if (!render_whoami(body, conn) || !reply_render(conn, &response, buf_str(body))) {
-		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
-		return;
-	}
-	reply_send(conn);
-}
 
 /* -1 when the value is no revision. 0 when there is none: the newest. */
 static int32_t read_revision(struct str query)
@@ -591,7 +273,7 @@ static void get_report(struct conn *conn)
 		.report_id = {id, 0},
 		.revision = read_revision(query),
 	};
-	if (!report_path_read_id(request_path(conn), id, &key.report_id.len) || key.revision < 0) {
+	if (!report_path_read_id(intake_path(conn), id, &key.report_id.len) || key.revision < 0) {
 		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
 	} else if (store_find(conn->worker->store, &key, conn_ticket(conn, 0))) {
 		conn_wait(conn, QUESTION_RECEIPT);
@@ -602,7 +284,6 @@ static void get_report(struct conn *conn)
 
 void intake_request(struct conn *conn)
 {
-	const struct generation *generation = conn->worker->generation;
 	/* Suspended while the body arrived: it is finished and answered, being in flight. */
 	if (conn->partner == NULL) {
 		reply_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
@@ -625,26 +306,8 @@ void intake_request(struct conn *conn)
 	case ROUTE_RETRACTION:
 		post_body(conn, retraction_request);
 		break;
-	case ROUTE_WHOAMI:
-		get_whoami(conn);
-		break;
-	case ROUTE_TAXONOMY:
-		get_document(conn, taxonomy_document(generation->taxonomy),
-			generation->taxonomy_etag, "application/json");
-		break;
-	case ROUTE_SCHEMA:
-		get_document(conn, buf_str(&generation->schema), generation->schema_etag,
-			"application/schema+json");
-		break;
-	case ROUTE_OPENAPI:
-		get_document(conn, buf_str(&generation->openapi), generation->openapi_etag,
-			"application/json");
-		break;
-	case ROUTE_SECURITY_TXT:
-		get_security_txt(conn);
-		break;
 	default:
-		reply_refuse(conn, REJECT_NOT_FOUND, NULL);
+		intake_document(conn);
 		break;
 	}
 }

@@ -19,16 +19,10 @@
  * The generation that was in force when it began judges all of it: the answer's codes and the
  * receipts' taxonomy are of one version.
  */
-#include "intake_batch_int.h"
+#include "intake_batch_parts_int.h"
 
-#include "base/clock.h"
-#include "http/http_gunzip.h"
-#include "http/http_lines.h"
-#include "http/http_response.h"
 #include "intake_int.h"
-#include "judgement_int.h"
 #include "reply_int.h"
-#include "results_int.h"
 #include "worker_int.h"
 
 #include <stdlib.h>
@@ -36,37 +30,7 @@
 
 /* Lines judged before others get their turn. */
 #define STEP_LINES 4
-/* The answer is written in pieces of about this size. */
-#define PIECE_BYTES ((size_t)16 * 1024)
 #define UNZIP_BYTES ((size_t)32 * 1024)
-#define RETRY_AFTER_S 1
-
-enum atomic_phase { ATOMIC_GATHERS, ATOMIC_COMMITS, ATOMIC_DECIDED };
-
-struct intake_batch {
-	struct generation *generation;
-	char partner[PEER_NAME_SIZE];
-	bool is_dry_run;
-	bool is_atomic;
-	enum atomic_phase phase;
-	struct store_atomic *atomic; /* the reports gathered */
-	struct http_lines lines;
-	struct results results;
-	uint64_t reports;
-	uint64_t bytes;      /* of lines taken */
-	struct quota *quota; /* the partner's */
-	uint32_t in_flight;  /* reports counted there */
-	struct http_gunzip *gunzip;
-	struct buf plain;   /* unzipped, not taken yet */
-	bool may_hold_more; /* the decoder, for which there was no room */
-	bool has_all_lines; /* no further line is taken */
-	bool is_broken;     /* the answer stays without its end */
-	bool closes;        /* the rest of the body is left unread */
-	bool has_begun;     /* the answer's head is in the output, or was */
-	bool has_ended;     /* so is its end */
-	int status;         /* of the answer as a whole */
-	int retry_after_s;  /* likewise; 0: none */
-};
 
 /* --- life --- */
 
@@ -153,286 +117,7 @@ void intake_batch_break(struct intake_batch *batch)
 	batch->is_broken = true;
 }
 
-/* --- results --- */
-
-/* Counts no more reports as in flight than wait for the store. */
-static void leave_unused(struct intake_batch *batch)
-{
-	while (batch->in_flight > batch->results.pending) {
-		batch->in_flight--;
-		quota_leave_report(batch->quota);
-	}
-}
-
-/* Memory for what must be said is short: the answer ends here, and not as if it were whole. */
-static void settle(struct conn *conn, struct result *result, bool done)
-{
-	struct intake_batch *batch = conn->batch;
-	if (!done) {
-		intake_batch_break(batch);
-	}
-	if (result->kind != RESULT_RECEIPT) {
-		reply_count_refusal(conn, result->reject, result->codes);
-	}
-	result_settle(&batch->results, result);
-	leave_unused(batch);
-}
-
-static struct quota_demand demand_of(const struct conn *conn, size_t line_bytes)
-{
-	return (struct quota_demand){
-		.reports = conn->batch->is_dry_run ? 0 : 1, .bytes = (int64_t)line_bytes};
-}
-
-/* Sending it again must not cost twice what was not done once. */
-static void give_back_quota(struct conn *conn, const struct result *result)
-{
-	if (conn->partner != NULL) {
-		struct quota_limits limits = conn_quota_limits(conn);
-		quota_give_back(conn->batch->quota, &limits, demand_of(conn, result->taken_bytes));
-	}
-}
-
-static void refuse_line(
-	struct conn *conn, struct result *result, enum reject reject, const char *detail)
-{
-	struct str_list none = {NULL, 0};
-	bool is_for_later = reject == REJECT_UNAVAILABLE;
-	if (is_for_later) {
-		give_back_quota(conn, result);
-	}
-	reply_trace(conn, reject, none, none, NULL, 0);
-	result_set_problem(
-		&conn->batch->results, result, reject, detail, is_for_later ? RETRY_AFTER_S : 0);
-	settle(conn, result, true);
-}
-
-static void settle_repeat(
-	struct conn *conn, struct result *result, const struct store_result *stored)
-{
-	struct receipt receipt = stored->receipt;
-	receipt.status = intake_repeat_status(&receipt);
-	metric_add(&conn->worker->metrics.duplicates, 1);
-	metric_add(&reply_partner_metrics(conn)->duplicates, 1);
-	settle(conn, result,
-		result_set_receipt(&conn->batch->results, result, 200, &receipt, NULL));
-}
-
-static void settle_conflict(
-	struct conn *conn, struct result *result, const struct store_result *stored)
-{
-	struct str_list none = {NULL, 0};
-	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, NULL, 0);
-	settle(conn, result,
-		result_set_conflict(
-			&conn->batch->results, result, REJECT_REPORT_CONFLICT, &stored->receipt));
-}
-
-static void take_store_result(
-	struct conn *conn, struct result *result, const struct store_result *stored)
-{
-	switch (stored->outcome) {
-	case STORE_STORED:
-		metric_add(&conn->worker->metrics.stored, 1);
-		metric_add(&reply_partner_metrics(conn)->stored, 1);
-		settle(conn, result, true);
-		break;
-	case STORE_FOUND:
-	case STORE_DUPLICATE:
-		settle_repeat(conn, result, stored);
-		break;
-	case STORE_NOT_FOUND:
-		/* The refusal that was prepared stands. */
-		settle(conn, result, true);
-		break;
-	case STORE_CONFLICT:
-		settle_conflict(conn, result, stored);
-		break;
-	case STORE_SUPERSEDED:
-		refuse_line(conn, result, REJECT_REVISION_SUPERSEDED, NULL);
-		break;
-	case STORE_ERASED:
-		refuse_line(conn, result, REJECT_REPORT_ERASED, NULL);
-		break;
-	case STORE_RETRACTED:
-		ENSURE(!"no retraction is in a batch");
-		break;
-	case STORE_ROLLED_BACK:
-		refuse_line(conn, result, REJECT_BATCH_ROLLED_BACK, NULL);
-		break;
-	case STORE_UNSTORABLE:
-		refuse_line(conn, result, REJECT_UNSTORABLE, NULL);
-		break;
-	case STORE_UNAVAILABLE:
-		refuse_line(conn, result, REJECT_UNAVAILABLE, "the database is away");
-		break;
-	}
-}
-
-void intake_batch_result(struct conn *conn, uint32_t name, const struct store_result *result)
-{
-	struct result *waiting = results_find(&conn->batch->results, name);
-	ENSURE(waiting != NULL);
-	take_store_result(conn, waiting, result);
-	conn_wake(conn);
-}
-
 /* --- lines --- */
-
-static struct result *add_result(struct conn *conn)
-{
-	struct intake_batch *batch = conn->batch;
-	struct result *result = results_add(&batch->results, batch->lines.number);
-	if (result == NULL) {
-		intake_batch_break(batch);
-	}
-	return result;
-}
-
-/*
- * The last line that is answered; the rest of the body is not read. Of an atomic batch there is no
- * line to answer yet: all of it is refused.
- */
-static void end_with(struct conn *conn, struct result *result, enum reject reject)
-{
-	if (conn->batch->is_atomic) {
-		reply_refuse(conn, reject, NULL);
-		return;
-	}
-	refuse_line(conn, result, reject, NULL);
-	conn->batch->has_all_lines = true;
-	conn->batch->closes = true;
-}
-
-static bool hand_over(
-	struct conn *conn, const struct submission *submission, struct intake_batch *batch)
-{
-	uint64_t ticket = conn_ticket(conn, results_newest_name(&batch->results));
-	if (batch->atomic != NULL) {
-		return store_atomic_add(batch->atomic, submission, ticket);
-	}
-	return store_submit(conn->worker->store, submission, ticket);
-}
-
-static void take_valid(struct conn *conn, struct result *result, const struct judgement *judgement)
-{
-	struct intake_batch *batch = conn->batch;
-	struct submission submission;
-	if (!judgement_submission(
-		    conn, batch->generation, judgement, &conn->worker->warnings, &submission)) {
-		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
-		return;
-	}
-	struct receipt receipt = judgement_receipt(conn, &submission);
-	receipt.status = batch->is_dry_run ? RECEIPT_VALID : RECEIPT_STORED;
-	if (!result_set_receipt(&batch->results, result, batch->is_dry_run ? 200 : 201, &receipt,
-		    &judgement->result)) {
-		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
-	} else if (batch->is_dry_run) {
-		settle(conn, result, true);
-	} else if (!hand_over(conn, &submission, batch)) {
-		refuse_line(
-			conn, result, REJECT_UNAVAILABLE, "too many reports wait for the database");
-	}
-}
-
-/* What was accepted once is answered by its receipt for ever: the key is looked up first. */
-static void take_invalid(
-	struct conn *conn, struct result *result, const struct judgement *judgement)
-{
-	struct intake_batch *batch = conn->batch;
-	struct store_key key;
-	if (!result_set_findings(
-		    &batch->results, result, REJECT_REPORT_INVALID, &judgement->result)) {
-		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
-		return;
-	}
-	if (batch->is_dry_run) {
-		settle(conn, result, true);
-		return;
-	}
-	judgement_note_refusal(conn, REJECT_REPORT_INVALID, &judgement->result, judgement->sha256,
-		judgement->payload.len);
-	if (!judgement_key(conn, judgement, &key)) {
-		settle(conn, result, true);
-	} else if (!store_find(conn->worker->store, &key,
-			   conn_ticket(conn, results_newest_name(&batch->results)))) {
-		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
-	}
-}
-
-static void take_broken(struct conn *conn, struct result *result, const struct judgement *judgement)
-{
-	bool done = result_set_text(
-		&conn->batch->results, result, REJECT_JSON_INVALID, judgement->result.detail);
-	if (!conn->batch->is_dry_run) {
-		judgement_note_refusal(conn, REJECT_JSON_INVALID, &judgement->result,
-			judgement->sha256, judgement->payload.len);
-	}
-	settle(conn, result, done);
-}
-
-/* A line that is over quota costs no judgement. */
-static bool is_within_quota(struct conn *conn, struct result *result, size_t len)
-{
-	struct quota_limits limits = conn_quota_limits(conn);
-	int64_t retry_ms = 0;
-	if (quota_take(conn->batch->quota, &limits, clock_monotonic_us(), demand_of(conn, len),
-		    &retry_ms)) {
-		result->taken_bytes = (uint32_t)len;
-		return true;
-	}
-	result_set_problem(
-		&conn->batch->results, result, REJECT_QUOTA, NULL, reply_seconds(retry_ms));
-	settle(conn, result, true);
-	return false;
-}
-
-static void take_report(struct conn *conn, struct str line)
-{
-	struct intake_batch *batch = conn->batch;
-	struct judgement judgement;
-	struct result *result = add_result(conn);
-	if (result == NULL) {
-		return;
-	}
-	const struct conf *conf = batch->generation->conf;
-	int64_t max_reports =
-		batch->is_atomic ? conf->limits_max_atomic_reports : conf->limits_max_batch_reports;
-	batch->reports++;
-	if (batch->reports > (uint64_t)max_reports) {
-		end_with(conn, result, REJECT_TOO_MANY_REPORTS);
-		return;
-	}
-	if (!is_within_quota(conn, result, line.len)) {
-		return;
-	}
-	judgement_make(conn, batch->generation, line, &judgement);
-	switch (judgement.result.verdict) {
-	case REPORT_VALID:
-		take_valid(conn, result, &judgement);
-		break;
-	case REPORT_INVALID:
-		take_invalid(conn, result, &judgement);
-		break;
-	case REPORT_NOT_JSON:
-		take_broken(conn, result, &judgement);
-		break;
-	case REPORT_OVERLOAD:
-		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
-		break;
-	}
-	arena_reset(&conn->worker->arena);
-}
-
-static void take_too_long(struct conn *conn)
-{
-	struct result *result = add_result(conn);
-	if (result != NULL) {
-		conn->batch->reports++;
-		refuse_line(conn, result, REJECT_LINE_TOO_LONG, NULL);
-	}
-}
 
 static bool has_more_to_unzip(const struct conn *conn)
 {
@@ -467,14 +152,6 @@ static bool is_over_limit(const struct conn *conn)
 	int64_t max_bytes = conn->batch->is_atomic ? conf->limits_max_atomic_bytes
 						   : conf->limits_max_batch_bytes;
 	return conn->batch->bytes > (uint64_t)max_bytes;
-}
-
-static void end_over_limit(struct conn *conn)
-{
-	struct result *result = add_result(conn);
-	if (result != NULL) {
-		end_with(conn, result, REJECT_BODY_TOO_LARGE);
-	}
 }
 
 /*
@@ -531,16 +208,16 @@ static enum intake_lines take_line(struct conn *conn)
 	enum http_line told = http_lines_next(
 		&conn->batch->lines, waiting.data, waiting.len, is_end, &line, &used);
 	if (told == HTTP_LINE_TEXT) {
-		take_report(conn, line);
+		intake_batch_take_report(conn, line);
 	} else if (told == HTTP_LINE_TOO_LONG) {
-		take_too_long(conn);
+		intake_batch_take_too_long(conn);
 	}
 	if (conn->state != CONN_BATCH) {
 		return INTAKE_LINES_ENDED; /* it was refused as a whole */
 	}
 	drop_bytes(conn, used);
 	if (is_over_limit(conn) && !conn->batch->has_all_lines) {
-		end_over_limit(conn);
+		intake_batch_end_over_limit(conn);
 		return INTAKE_LINES_ENDED;
 	}
 	if (told != HTTP_LINE_MORE) {
@@ -631,177 +308,7 @@ enum intake_lines intake_batch_take_lines(struct conn *conn)
 	enum intake_lines lines = take_some(conn);
 	if (conn->batch != NULL) {
 		/* A place was taken for a line that has not come. */
-		leave_unused(conn->batch);
+		intake_batch_leave_unused(conn->batch);
 	}
 	return lines;
-}
-
-/* --- the answer --- */
-
-static bool begin_answer(struct conn *conn)
-{
-	struct intake_batch *batch = conn->batch;
-	struct http_response response = {
-		.status = batch->status,
-		.content_type = "application/x-ndjson",
-		.is_chunked = !conn->request.is_http_1_0,
-		.ends_with_close = conn->request.is_http_1_0,
-		.closes = conn->request.is_http_1_0 || batch->closes,
-		.retry_after_s = batch->retry_after_s,
-	};
-	batch->has_begun = true;
-	return reply_render(conn, &response, STR(""));
-}
-
-static bool append_piece(struct conn *conn, struct str piece)
-{
-	if (conn->request.is_http_1_0) {
-		return buf_append_str(&conn->out, piece);
-	}
-	return http_response_chunk(&conn->out, piece);
-}
-
-static bool end_answer(struct conn *conn)
-{
-	struct intake_batch *batch = conn->batch;
-	batch->has_ended = true;
-	conn->closes = conn->closes || batch->closes || conn->is_suspended || conn->is_revoked ||
-		conn->worker->is_draining;
-	reply_count_request(conn, batch->status);
-	return batch->is_broken || append_piece(conn, STR(""));
-}
-
-/* How the worst of an atomic batch's lines is weighed: what passes by itself comes first. */
-static int weight(int status)
-{
-	static const int order[] = {200, 201, 424, 409, 400, 413, 422, 500, 429, 503};
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		if (order[i] == status) {
-			return (int)i;
-		}
-	}
-	return 0;
-}
-
-/* Of an atomic batch: 201 if any is new, 200 if all are repeats, else what is worst. */
-static int status_of_all(struct results *results)
-{
-	int status = 200;
-	for (uint64_t number = results->first; number < results->next; number++) {
-		int one = results_at(results, number)->status;
-		if (weight(one) > weight(status)) {
-			status = one;
-		}
-	}
-	return status == 400 || status == 413 ? 422 : status;
-}
-
-static void decide_status(struct intake_batch *batch)
-{
-	struct results *results = &batch->results;
-	batch->status = status_of_all(results);
-	if (batch->status != 429 && batch->status != 503) {
-		return;
-	}
-	for (uint64_t number = results->first; number < results->next; number++) {
-		int one_s = results_at(results, number)->retry_after_s;
-		batch->retry_after_s = one_s > batch->retry_after_s ? one_s : batch->retry_after_s;
-	}
-}
-
-static bool is_failed(struct results *results)
-{
-	for (uint64_t number = results->first; number < results->next; number++) {
-		const struct result *result = results_at(results, number);
-		if (!result->is_pending && result->status >= 400) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* A line that would have been stored, or was found good in a dry run. */
-static bool is_rolled_back(const struct result *result, bool is_dry_run)
-{
-	return result->is_pending || (is_dry_run && result->kind == RESULT_RECEIPT);
-}
-
-/* It is not known to the end, so no line was the reason. */
-static void decide_status_of_broken(struct intake_batch *batch)
-{
-	batch->status = reject_info(REJECT_UNAVAILABLE)->status;
-	batch->retry_after_s = RETRY_AFTER_S;
-}
-
-static void roll_back(struct conn *conn)
-{
-	struct results *results = &conn->batch->results;
-	if (conn->batch->is_broken) {
-		decide_status_of_broken(conn->batch);
-	} else {
-		decide_status(conn->batch);
-	}
-	for (uint64_t number = results->first; number < results->next; number++) {
-		struct result *result = results_at(results, number);
-		if (!is_rolled_back(result, conn->batch->is_dry_run)) {
-			continue;
-		}
-		bool was_pending = result->is_pending;
-		result_set_problem(results, result, REJECT_BATCH_ROLLED_BACK, NULL, 0);
-		if (was_pending) {
-			settle(conn, result, true);
-		}
-	}
-	store_atomic_free(&conn->batch->atomic);
-	conn->batch->phase = ATOMIC_DECIDED;
-}
-
-/* Moves an atomic batch on. True when its answer may begin. */
-static bool decide(struct conn *conn)
-{
-	struct intake_batch *batch = conn->batch;
-	struct results *results = &batch->results;
-	if (batch->phase == ATOMIC_GATHERS && batch->has_all_lines) {
-		uint32_t gathered = batch->atomic != NULL ? store_atomic_count(batch->atomic) : 0;
-		if (results->pending > gathered) {
-			return false; /* keys are being looked up */
-		}
-		batch->phase = ATOMIC_COMMITS;
-		if (is_failed(results) || batch->is_broken) {
-			roll_back(conn);
-		} else if (gathered > 0) {
-			store_atomic_commit(conn->worker->store, &batch->atomic);
-		}
-	}
-	if (batch->phase == ATOMIC_COMMITS && results->pending == 0) {
-		decide_status(batch);
-		batch->phase = ATOMIC_DECIDED;
-	}
-	return batch->phase == ATOMIC_DECIDED;
-}
-
-bool intake_batch_render(struct conn *conn)
-{
-	struct intake_batch *batch = conn->batch;
-	struct buf *piece = &conn->worker->body;
-	if (batch->has_ended || (batch->is_atomic && !decide(conn))) {
-		return true;
-	}
-	buf_clear(piece);
-	if (!results_render(&batch->results, piece, PIECE_BYTES, str_from(batch->partner),
-		    batch->generation->taxonomy)) {
-		return false;
-	}
-	bool is_end = batch->has_all_lines && batch->results.first == batch->results.next;
-	if (piece->len == 0 && !is_end) {
-		return true;
-	}
-	return (batch->has_begun || begin_answer(conn)) &&
-		(piece->len == 0 || append_piece(conn, buf_str(piece))) &&
-		(!is_end || end_answer(conn));
-}
-
-bool intake_batch_is_over(const struct conn *conn)
-{
-	return conn->batch->has_ended;
 }

@@ -18,6 +18,15 @@
 bool intake_accepts_head(struct conn *conn);
 /* Most bytes of body that this request may have. */
 size_t intake_body_limit(const struct conn *conn);
+/*
+ * Of a whole body: was there quota enough for it, and for one more in flight? When not, it was
+ * refused.
+ */
+bool intake_is_within_quota(struct conn *conn);
+/* Borrows from the input buffer. */
+struct str intake_path(const struct conn *conn);
+/* Answers a GET that needs no database. */
+void intake_document(struct conn *conn);
 /* The request is whole: answers it, or asks the store (conn_wait). */
 void intake_request(struct conn *conn);
 /* The store's answer to what the connection waits for. */
