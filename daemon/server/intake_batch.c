@@ -230,7 +230,20 @@ static enum intake_lines take_line(struct conn *conn)
 	return has_more_to_unzip(conn) ? INTAKE_LINES_MORE : INTAKE_LINES_INPUT;
 }
 
-/* More of the body unzipped, when all that is there was looked at; false when it is broken. */
+/* The body cannot be taken to its end. */
+static void end_unzipping(struct conn *conn, bool is_for_memory)
+{
+	if (!intake_batch_may_be_refused(conn->batch)) {
+		intake_batch_break(conn->batch);
+	} else if (is_for_memory) {
+		conn->request.keeps_alive = false;
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
+	} else {
+		reply_refuse_framing(conn, HTTP_FAULT_FRAMING, "the body is no whole gzip stream");
+	}
+}
+
+/* More of the body unzipped, when all that is there was looked at; false when that is its end. */
 static bool unzip(struct conn *conn)
 {
 	struct intake_batch *batch = conn->batch;
@@ -243,6 +256,7 @@ static bool unzip(struct conn *conn)
 	/* At once for a long line, as doubling would hold the old half beside the new one. */
 	size_t more = plain->len > UNZIP_BYTES ? plain->max - plain->len : UNZIP_BYTES;
 	if (!buf_reserve(plain, more)) {
+		end_unzipping(conn, true);
 		return false;
 	}
 	size_t room = plain->cap - plain->len;
@@ -253,16 +267,11 @@ static bool unzip(struct conn *conn)
 	conn_consume_body(conn, used);
 	bool is_cut = conn->body_is_ended && conn->body_len == 0 && !batch->may_hold_more &&
 		!http_gunzip_is_complete(batch->gunzip);
-	return parsed != HTTP_BAD && !is_cut;
-}
-
-static void refuse_unzipped(struct conn *conn)
-{
-	if (intake_batch_may_be_refused(conn->batch)) {
-		reply_refuse_framing(conn, HTTP_FAULT_FRAMING, "the body is no whole gzip stream");
-		return;
+	if (parsed == HTTP_BAD || is_cut) {
+		end_unzipping(conn, false);
+		return false;
 	}
-	intake_batch_break(conn->batch);
+	return true;
 }
 
 static bool is_shut_out(const struct conn *conn)
@@ -285,14 +294,13 @@ static enum intake_lines take_some(struct conn *conn)
 		}
 		if (is_too_much_to_say(conn->batch)) {
 			reply_refuse(conn, REJECT_BODY_TOO_LARGE,
-				"its lines' results are more than an atomic batch may have");
+				"the results of its lines take more than max_unread_bytes");
 			return INTAKE_LINES_ENDED;
 		}
 		if (!has_room(conn)) {
 			return INTAKE_LINES_PAUSED;
 		}
 		if (!unzip(conn)) {
-			refuse_unzipped(conn);
 			return INTAKE_LINES_ENDED;
 		}
 		lines = take_line(conn);
