@@ -47,15 +47,16 @@ static void add_uri(struct peer *peer, struct str uri)
 	memcpy(peer->name, name.data, name.len);
 }
 
-static void read_claim(struct peer *peer, X509 *certificate)
+static bool read_claim(struct peer *peer, X509 *certificate)
 {
-	int critical = -1;
+	int critical = 0;
 	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
 
 	if (names == NULL) {
-		/* -1: no such extension. Else it is there twice, or cannot be decoded. */
-		peer->claim = critical == -1 ? PEER_CLAIM_NONE : PEER_CLAIM_BROKEN;
-		return;
+		/* -1: no such extension; -2: more than one. Else it was not decoded: verification
+		 * lets no broken one pass, so memory was short. */
+		peer->claim = critical == -2 ? PEER_CLAIM_BROKEN : PEER_CLAIM_NONE;
+		return critical < 0;
 	}
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
@@ -67,6 +68,7 @@ static void read_claim(struct peer *peer, X509 *certificate)
 		}
 	}
 	GENERAL_NAMES_free(names);
+	return true;
 }
 
 static bool read_key_digest(struct peer *peer, X509 *certificate)
@@ -89,12 +91,11 @@ bool peer_from_certificate(struct peer *peer_out, X509 *certificate)
 	*peer_out = (struct peer){.claim = PEER_CLAIM_NONE};
 	ERR_clear_error();
 	if (!ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &expires_at) ||
-		!read_key_digest(peer_out, certificate)) {
+		!read_key_digest(peer_out, certificate) || !read_claim(peer_out, certificate)) {
 		ERR_clear_error();
 		return false;
 	}
 	peer_out->expires_at_s = timegm(&expires_at);
-	read_claim(peer_out, certificate);
 	ERR_clear_error();
 	return true;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The inside of a worker, for the modules that run in its thread: worker.c, conn.c, intake.c.
+ * The inside of a worker, for the modules that run in its thread: worker.c, and the connections'
+ * and requests' own.
  */
 #pragma once
 

@@ -45,7 +45,7 @@ class Scenario:
 
 
 class Reports(Scenario):
-    """Everything a partner does: reports good and bad, a repeat, a batch, a look-up, a retraction."""
+    """Everything a partner does: reports good and bad, a repeat, batches, a look-up, a retraction."""
 
     name = "reports"
     sample = 9
@@ -54,11 +54,17 @@ class Reports(Scenario):
         report = usual_report()
         steps = (
             lambda client: tortured.post(client, report),
-            lambda client: tortured.post(client, smallest_report(category="nonsense")),
+            lambda client: tortured.post(client, smallest_report(category="nonsense"), (422, 503)),
             lambda client: tortured.post(client, report),
             lambda client: client.get(f"/v1/reports/{report['report_id']}"),
             lambda client: tortured.post_batch(
                 client, [usual_report(), smallest_report()], encode({"report_id": 1})
+            ),
+            lambda client: tortured.post_batch(
+                client, [smallest_report(), usual_report()], encode({"report_id": 1}), is_zipped=True
+            ),
+            lambda client: tortured.post_batch(
+                client, [smallest_report() for _ in range(3)], path="/v1/reports?atomic=true"
             ),
             lambda client: tortured.retract(client, report["report_id"]),
         )

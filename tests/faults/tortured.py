@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon in which one call after the other is made to fail, and what must be true of it then."""
 
+import gzip
 import hashlib
 import re
 import signal
@@ -24,12 +25,20 @@ BY_DESIGN = re.compile(
 )
 
 
+TAKEN_OR_LATER = (200, 201, 503)
+
+
 class Finding(AssertionError):
     """The daemon did what it must not."""
 
 
 class Stuck(Exception):
     """A step had no answer. One may be lost with its connection: what comes after counts."""
+
+
+def demand(status, expected, answer):
+    """A fault of ours is never a refusal for good."""
+    assert status in expected, answer
 
 
 class Tortured:
@@ -88,18 +97,24 @@ class Tortured:
         digest = hashlib.sha256(encode(report)).hexdigest()
         assert receipt["sha256"] == digest, (report["report_id"], receipt)
 
-    def post(self, client, report):
+    def post(self, client, report, expected=TAKEN_OR_LATER):
         answer = client.post(report)
+        demand(answer.status, expected, answer)
         if answer.status in (200, 201):
             self.note(report, answer.json)
         return answer
 
-    def post_batch(self, client, reports, bad_line):
+    def post_batch(self, client, reports, bad_line=b"", *, path="/v1/reports", is_zipped=False):
         lines = join_lines(reports) + bad_line + b"\n"
-        answer = client.post(lines, "/v1/reports", content_type=NDJSON)
-        if answer.status == 200:
-            for line in answer.body.splitlines():
-                result = read_result(line)
+        headers = {"Content-Encoding": "gzip"} if is_zipped else {}
+        body = gzip.compress(lines) if is_zipped else lines
+        answer = client.post(body, path, headers=headers, content_type=NDJSON)
+        demand(answer.status, TAKEN_OR_LATER, answer)
+        if answer.headers["content-type"] == NDJSON:
+            for result in map(read_result, answer.body.splitlines()):
+                is_bad = result.line > len(reports)
+                # Of an atomic batch 424: another line is for later.
+                demand(result.status, (422, 503) if is_bad else (*TAKEN_OR_LATER, 424), answer)
                 if result.receipt:
                     self.note(reports[result.line - 1], result.receipt)
 

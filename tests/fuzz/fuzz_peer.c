@@ -71,10 +71,12 @@ static void judge_alternative_name(const uint8_t *data, size_t size)
 	X509_EXTENSION *extension =
 		X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, value);
 	ENSURE(extension != NULL && X509_add_ext(certificate, extension, -1) == 1);
-	ENSURE(read_peer(&peer, certificate));
+	GENERAL_NAMES *names = X509V3_EXT_d2i(extension);
+	ENSURE(read_peer(&peer, certificate) == (names != NULL));
 	/* A claim stands in the extension as it is read. */
 	ENSURE(peer.claim != PEER_CLAIM_NAMED ||
 		memmem(data, size, peer.name, strlen(peer.name)) != NULL);
+	GENERAL_NAMES_free(names);
 	X509_EXTENSION_free(extension);
 	ASN1_OCTET_STRING_free(value);
 	X509_free(certificate);
