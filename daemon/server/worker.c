@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 
 #define SWEEP_MS 200
+#define TRIM_MS 60000
 #define GIVE_WAY_MS 2
 /* Connections that are worth tidying up after. */
 #define CROWD_MIN 16
@@ -163,18 +164,28 @@ static void end_if_drained(struct worker *worker, int64_t now_ms)
  * Gives back what others have left behind: when nobody is here to wait for it, or, as that may
  * never be, when half of a crowd is gone. Those just closed are still to be reaped.
  */
-static void trim_after_crowd(struct worker *worker)
+static bool has_lost_its_crowd(struct worker *worker)
 {
 	uint32_t count = worker->connection_count;
 	if (!list_is_empty(&worker->states[CONN_CLOSED])) {
-		return;
+		return false;
 	}
 	if (count > worker->crowd) {
 		worker->crowd = count;
 	}
-	if (count == 0 || (worker->crowd >= CROWD_MIN && count <= worker->crowd / 2)) {
-		worker->crowd = count;
+	return count == 0 || (worker->crowd >= CROWD_MIN && count <= worker->crowd / 2);
+}
+
+/* A database that stalls leaves as much behind under connections that stay: hence now and then. */
+static void trim(struct worker *worker, int64_t now_ms)
+{
+	bool has_no_crowd = has_lost_its_crowd(worker);
+	if (has_no_crowd) {
+		worker->crowd = worker->connection_count;
 		conn_table_trim(&worker->table);
+	}
+	if (has_no_crowd || now_ms - worker->trimmed_at_ms >= TRIM_MS) {
+		worker->trimmed_at_ms = now_ms;
 		malloc_trim(0);
 	}
 }
@@ -185,7 +196,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 	int64_t now_ms = clock_monotonic_ms();
 	(void)fd;
 	(void)what;
-	trim_after_crowd(worker);
+	trim(worker, now_ms);
 	sweep_ordered(worker, CONN_HANDSHAKE, now_ms);
 	sweep_ordered(worker, CONN_IDLE, now_ms);
 	sweep_ordered(worker, CONN_HEAD, now_ms);
