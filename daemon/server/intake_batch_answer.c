@@ -124,7 +124,7 @@ static void roll_back(struct conn *conn)
 		bool was_pending = result->is_pending;
 		result_set_problem(results, result, REJECT_BATCH_ROLLED_BACK, NULL, 0);
 		if (was_pending) {
-			intake_batch_settle(conn, result, true);
+			intake_batch_settle(conn, result);
 		}
 	}
 	store_atomic_free(&conn->batch->atomic);

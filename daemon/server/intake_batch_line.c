@@ -20,14 +20,13 @@ void intake_batch_leave_unused(struct intake_batch *batch)
 	}
 }
 
-/* Memory for what must be said is short: the answer ends here, and not as if it were whole. */
-void intake_batch_settle(struct conn *conn, struct result *result, bool done)
+void intake_batch_settle(struct conn *conn, struct result *result)
 {
 	struct intake_batch *batch = conn->batch;
-	if (!done) {
+	if (result->kind == RESULT_UNSAYABLE) {
+		/* The answer ends before it, and not as if it were whole. */
 		intake_batch_break(batch);
-	}
-	if (result->kind != RESULT_RECEIPT) {
+	} else if (result->kind != RESULT_RECEIPT) {
 		reply_count_refusal(conn, result->reject, result->codes);
 	}
 	result_settle(&batch->results, result);
@@ -60,7 +59,7 @@ static void refuse_line(
 	reply_trace(conn, reject, none, none, NULL, 0);
 	result_set_problem(&conn->batch->results, result, reject, detail,
 		is_for_later ? INTAKE_BATCH_RETRY_AFTER_S : 0);
-	intake_batch_settle(conn, result, true);
+	intake_batch_settle(conn, result);
 }
 
 static void settle_repeat(
@@ -70,8 +69,9 @@ static void settle_repeat(
 	receipt.status = intake_repeat_status(&receipt);
 	metric_add(&conn->worker->metrics.duplicates, 1);
 	metric_add(&reply_partner_metrics(conn)->duplicates, 1);
-	intake_batch_settle(conn, result,
-		result_set_receipt(&conn->batch->results, result, 200, &receipt, NULL));
+	bool is_sayable = result_set_receipt(&conn->batch->results, result, 200, &receipt, NULL);
+	(void)is_sayable; /* seen to when it is settled */
+	intake_batch_settle(conn, result);
 }
 
 static void settle_conflict(
@@ -79,9 +79,10 @@ static void settle_conflict(
 {
 	struct str_list none = {NULL, 0};
 	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, NULL, 0);
-	intake_batch_settle(conn, result,
-		result_set_conflict(
-			&conn->batch->results, result, REJECT_REPORT_CONFLICT, &stored->receipt));
+	bool is_sayable = result_set_conflict(
+		&conn->batch->results, result, REJECT_REPORT_CONFLICT, &stored->receipt);
+	(void)is_sayable; /* seen to when it is settled */
+	intake_batch_settle(conn, result);
 }
 
 static void take_store_result(
@@ -91,7 +92,7 @@ static void take_store_result(
 	case STORE_STORED:
 		metric_add(&conn->worker->metrics.stored, 1);
 		metric_add(&reply_partner_metrics(conn)->stored, 1);
-		intake_batch_settle(conn, result, true);
+		intake_batch_settle(conn, result);
 		break;
 	case STORE_FOUND:
 	case STORE_DUPLICATE:
@@ -99,7 +100,7 @@ static void take_store_result(
 		break;
 	case STORE_NOT_FOUND:
 		/* The refusal that was prepared stands. */
-		intake_batch_settle(conn, result, true);
+		intake_batch_settle(conn, result);
 		break;
 	case STORE_CONFLICT:
 		settle_conflict(conn, result, stored);
@@ -183,7 +184,7 @@ static void take_valid(struct conn *conn, struct result *result, const struct ju
 		    &judgement->result)) {
 		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
 	} else if (batch->is_dry_run) {
-		intake_batch_settle(conn, result, true);
+		intake_batch_settle(conn, result);
 	} else if (!hand_over(conn, &submission, batch)) {
 		refuse_line(
 			conn, result, REJECT_UNAVAILABLE, "too many reports wait for the database");
@@ -202,13 +203,13 @@ static void take_invalid(
 		return;
 	}
 	if (batch->is_dry_run) {
-		intake_batch_settle(conn, result, true);
+		intake_batch_settle(conn, result);
 		return;
 	}
 	judgement_note_refusal(conn, REJECT_REPORT_INVALID, &judgement->result, judgement->sha256,
 		judgement->payload.len);
 	if (!judgement_key(conn, judgement, &key)) {
-		intake_batch_settle(conn, result, true);
+		intake_batch_settle(conn, result);
 	} else if (!store_find(conn->worker->store, &key,
 			   conn_ticket(conn, results_newest_name(&batch->results)))) {
 		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
@@ -217,13 +218,16 @@ static void take_invalid(
 
 static void take_broken(struct conn *conn, struct result *result, const struct judgement *judgement)
 {
-	bool done = result_set_text(
-		&conn->batch->results, result, REJECT_JSON_INVALID, judgement->result.detail);
+	if (!result_set_text(
+		    &conn->batch->results, result, REJECT_JSON_INVALID, judgement->result.detail)) {
+		refuse_line(conn, result, REJECT_UNAVAILABLE, NULL);
+		return;
+	}
 	if (!conn->batch->is_dry_run) {
 		judgement_note_refusal(conn, REJECT_JSON_INVALID, &judgement->result,
 			judgement->sha256, judgement->payload.len);
 	}
-	intake_batch_settle(conn, result, done);
+	intake_batch_settle(conn, result);
 }
 
 /* A line that is over quota costs no judgement. */
@@ -238,7 +242,7 @@ static bool is_within_quota(struct conn *conn, struct result *result, size_t len
 	}
 	result_set_problem(
 		&conn->batch->results, result, REJECT_QUOTA, NULL, reply_seconds(retry_ms));
-	intake_batch_settle(conn, result, true);
+	intake_batch_settle(conn, result);
 	return false;
 }
 

@@ -48,7 +48,7 @@ void intake_batch_take_report(struct conn *conn, struct str line);
 void intake_batch_take_too_long(struct conn *conn);
 /* The body as a whole is over its limit: no further line is taken. */
 void intake_batch_end_over_limit(struct conn *conn);
-/* Counts the result, which is not pending any more and may be written. False: memory was short. */
-void intake_batch_settle(struct conn *conn, struct result *result, bool done);
+/* Counts the result, which is not pending any more and may be written. */
+void intake_batch_settle(struct conn *conn, struct result *result);
 /* Counts no more reports as in flight than wait for the store. */
 void intake_batch_leave_unused(struct intake_batch *batch);

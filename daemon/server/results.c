@@ -130,16 +130,14 @@ void result_settle(struct results *results, struct result *result)
 
 /* ---- Packing. ---- */
 
-/* Takes what scratch holds. */
-static bool keep_scratch(struct results *results, struct result *result)
+/* Takes what scratch holds, if that is whole. Else no word of what it was before stays either. */
+static bool keep_scratch(struct results *results, struct result *result, bool is_whole)
 {
 	struct buf *scratch = &results->scratch;
 	drop_packed(results, result);
-	if (scratch->len == 0) {
-		return true;
-	}
-	result->packed = malloc(scratch->len);
+	result->packed = is_whole ? malloc(scratch->len) : NULL;
 	if (result->packed == NULL) {
+		result->kind = RESULT_UNSAYABLE;
 		return false;
 	}
 	memcpy(result->packed, scratch->data, scratch->len);
@@ -200,7 +198,7 @@ bool result_set_receipt(struct results *results, struct result *result, int stat
 {
 	result->kind = RESULT_RECEIPT;
 	result->status = status;
-	return pack_receipt(&results->scratch, receipt, warnings) && keep_scratch(results, result);
+	return keep_scratch(results, result, pack_receipt(&results->scratch, receipt, warnings));
 }
 
 static void become_problem(struct result *result, enum result_kind kind, enum reject reject)
@@ -219,8 +217,8 @@ bool result_set_findings(struct results *results, struct result *result, enum re
 	become_problem(result, RESULT_PROBLEM_FINDINGS, reject);
 	result->codes = refusal_codes_of(errors);
 	buf_clear(&results->scratch);
-	return report_findings_pack(&results->scratch, errors->errors, errors->error_count) &&
-		keep_scratch(results, result);
+	return keep_scratch(results, result,
+		report_findings_pack(&results->scratch, errors->errors, errors->error_count));
 }
 
 bool result_set_text(
@@ -228,15 +226,14 @@ bool result_set_text(
 {
 	become_problem(result, RESULT_PROBLEM_TEXT, reject);
 	buf_clear(&results->scratch);
-	return buf_append(&results->scratch, text, strlen(text) + 1) &&
-		keep_scratch(results, result);
+	return keep_scratch(results, result, buf_append(&results->scratch, text, strlen(text) + 1));
 }
 
 bool result_set_conflict(struct results *results, struct result *result, enum reject reject,
 	const struct receipt *receipt)
 {
 	become_problem(result, RESULT_PROBLEM_RECEIPT, reject);
-	return pack_receipt(&results->scratch, receipt, NULL) && keep_scratch(results, result);
+	return keep_scratch(results, result, pack_receipt(&results->scratch, receipt, NULL));
 }
 
 void result_set_problem(struct results *results, struct result *result, enum reject reject,
@@ -334,6 +331,9 @@ bool results_render(struct results *results, struct buf *out, size_t limit, stru
 	struct result *result;
 	while (out->len < limit && (result = results_oldest(results)) != NULL &&
 		!result->is_pending) {
+		if (result->kind == RESULT_UNSAYABLE) {
+			return out->len > 0; /* what is before it comes first */
+		}
 		if (!render_result(&results->scratch, out, result, partner, taxonomy)) {
 			return false;
 		}

@@ -26,7 +26,8 @@ enum result_kind {
 	RESULT_PROBLEM,          /* the problem, and detail where there is one */
 	RESULT_PROBLEM_FINDINGS, /* with errors */
 	RESULT_PROBLEM_TEXT,     /* with a detail of its own */
-	RESULT_PROBLEM_RECEIPT   /* with the receipt of what is stored */
+	RESULT_PROBLEM_RECEIPT,  /* with the receipt of what is stored */
+	RESULT_UNSAYABLE         /* memory was short: nothing can be said of it */
 };
 
 struct result {
@@ -65,7 +66,7 @@ MUST_CHECK struct result *results_add(struct results *results, uint64_t line);
 uint32_t results_newest_name(const struct results *results);
 struct result *results_find(struct results *results, uint32_t name);
 
-/* What it becomes if it is not changed before it is settled. False without memory. */
+/* What it becomes if it is not changed before it is settled. False without memory: unsayable. */
 MUST_CHECK bool result_set_receipt(struct results *results, struct result *result, int status,
 	const struct receipt *receipt, const struct report_result *warnings);
 MUST_CHECK bool result_set_findings(struct results *results, struct result *result,
@@ -86,7 +87,7 @@ struct result *results_at(struct results *results, uint64_t number);
 
 /*
  * Appends the oldest ready results as lines until out holds about limit bytes, and drops them.
- * False without memory.
+ * False without memory, and when the oldest is one of which nothing can be said.
  */
 MUST_CHECK bool results_render(struct results *results, struct buf *out, size_t limit,
 	struct str partner, const struct taxonomy *taxonomy);

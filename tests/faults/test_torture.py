@@ -18,7 +18,6 @@ import time
 
 import pytest
 
-from client import encode
 from fault_plan import COUNT_ONLY, KINDS
 from harness import ADMINISTRATOR, PATIENCE, ROOT, wait_until
 from reports import smallest_report, usual_report
@@ -50,21 +49,31 @@ class Reports(Scenario):
     name = "reports"
     sample = 9
 
+    def __init__(self, tortured):
+        super().__init__(tortured)
+        self.kept = smallest_report()
+        tortured.ensure_running()
+        with tortured.client() as client:
+            assert tortured.post(client, self.kept).status == 201
+
     def run(self, tortured):
         report = usual_report()
+        conflict = {**self.kept, "title": "another"}
         steps = (
             lambda client: tortured.post(client, report),
             lambda client: tortured.post(client, smallest_report(category="nonsense"), (422, 503)),
             lambda client: tortured.post(client, report),
             lambda client: client.get(f"/v1/reports/{report['report_id']}"),
             lambda client: tortured.post_batch(
-                client, [usual_report(), smallest_report()], encode({"report_id": 1})
+                client,
+                [usual_report(), smallest_report(), self.kept],
+                [conflict, {"report_id": 1}],
             ),
             lambda client: tortured.post_batch(
-                client, [smallest_report(), usual_report()], encode({"report_id": 1}), is_zipped=True
+                client, [smallest_report(), usual_report()], [{"report_id": 1}], is_zipped=True
             ),
             lambda client: tortured.post_batch(
-                client, [smallest_report() for _ in range(3)], path="/v1/reports?atomic=true"
+                client, [smallest_report(), self.kept], path="/v1/reports?atomic=true"
             ),
             lambda client: tortured.retract(client, report["report_id"]),
         )

@@ -104,8 +104,8 @@ class Tortured:
             self.note(report, answer.json)
         return answer
 
-    def post_batch(self, client, reports, bad_line=b"", *, path="/v1/reports", is_zipped=False):
-        lines = join_lines(reports) + bad_line + b"\n"
+    def post_batch(self, client, reports, bad=(), *, path="/v1/reports", is_zipped=False):
+        lines = join_lines([*reports, *bad])
         headers = {"Content-Encoding": "gzip"} if is_zipped else {}
         body = gzip.compress(lines) if is_zipped else lines
         answer = client.post(body, path, headers=headers, content_type=NDJSON)
@@ -114,7 +114,8 @@ class Tortured:
             for result in map(read_result, answer.body.splitlines()):
                 is_bad = result.line > len(reports)
                 # Of an atomic batch 424: another line is for later.
-                demand(result.status, (422, 503) if is_bad else (*TAKEN_OR_LATER, 424), answer)
+                expected = (409, 422, 503) if is_bad else (*TAKEN_OR_LATER, 424)
+                demand(result.status, expected, answer)
                 if result.receipt:
                     self.note(reports[result.line - 1], result.receipt)
 

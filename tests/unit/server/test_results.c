@@ -183,6 +183,41 @@ static void test_rendering_stops_at_the_limit_and_memory_is_given_back(void **st
 	assert_int_equal(scene->results.bytes, scene->results.capacity * sizeof(struct result));
 }
 
+/* What a receipt was before, above all, must not be said in its place. */
+static void test_what_memory_is_short_for_is_not_said(void **state)
+{
+	struct scene *scene = *state;
+	struct receipt receipt = make_receipt("R-1");
+	struct str whole = receipt.warnings;
+	size_t too_long = (size_t)9 << 20;
+	char *text = malloc(too_long);
+	assert_non_null(text);
+	memset(text, ' ', too_long);
+	struct result *result = results_add(&scene->results, 1);
+	result_set_problem(&scene->results, result, REJECT_QUOTA, NULL, 1);
+	result_settle(&scene->results, result);
+	result = results_add(&scene->results, 2);
+	assert_true(result_set_receipt(&scene->results, result, 201, &receipt, NULL));
+	receipt.warnings = (struct str){text, too_long};
+	assert_false(result_set_receipt(&scene->results, result, 200, &receipt, NULL));
+	result_settle(&scene->results, result);
+
+	assert_true(results_render(&scene->results, &scene->out, 1000, STR("nordhaven"), NULL));
+	assert_int_equal(scene->results.first, 1);
+	buf_clear(&scene->out);
+	assert_false(results_render(&scene->results, &scene->out, 1000, STR("nordhaven"), NULL));
+	assert_int_equal(scene->out.len, 0);
+
+	/* Something else may still be said of it. */
+	receipt.warnings = whole;
+	assert_true(result_set_conflict(
+		&scene->results, results_at(&scene->results, 1), REJECT_REPORT_CONFLICT, &receipt));
+	render(&scene->results, &scene->out, 10000);
+	assert_non_null(strstr(scene->out.data, "\"status\":409"));
+	assert_null(results_oldest(&scene->results));
+	free(text);
+}
+
 int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -193,6 +228,7 @@ int main(void)
 		FRESH(test_names_go_round),
 		FRESH(test_an_old_pending_result_stops_the_others),
 		FRESH(test_rendering_stops_at_the_limit_and_memory_is_given_back),
+		FRESH(test_what_memory_is_short_for_is_not_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
