@@ -41,7 +41,7 @@ static enum http_line take_line(struct http_lines *lines, struct str line, struc
 	if (line.len > lines->max_bytes) {
 		return HTTP_LINE_TOO_LONG;
 	}
-	return is_blank(line) ? HTTP_LINE_BLANK : HTTP_LINE_TEXT;
+	return is_blank(line) ? HTTP_LINE_MORE : HTTP_LINE_TEXT;
 }
 
 /* No LF has come: what is there is either kept or, past the limit, thrown away. */

@@ -22,14 +22,14 @@ struct http_lines {
 enum http_line {
 	HTTP_LINE_MORE,    /* no line is whole yet */
 	HTTP_LINE_TEXT,    /* line_out is one, without its ending */
-	HTTP_LINE_BLANK,   /* it holds nothing but spaces and tabs */
 	HTTP_LINE_TOO_LONG /* it is over max_bytes; told once, before it has ended */
 };
 
 void http_lines_init(struct http_lines *lines, size_t max_bytes);
 /*
- * data: all that was not used yet. used_out: how much of it is not to be shown again; a line_out
- * stays where it is until the caller drops those bytes. is_end: nothing follows data.
+ * The next line that holds more than spaces and tabs; those that do not take a number and are
+ * passed over. data: all that was not used yet. used_out: how much of it is not to be shown again;
+ * a line_out stays where it is until the caller drops those bytes. is_end: nothing follows data.
  */
 enum http_line http_lines_next(struct http_lines *lines, const char *data, size_t len, bool is_end,
 	struct str *line_out, size_t *used_out);

@@ -107,7 +107,7 @@ static void cut_into_lines(struct str content)
 		told = next_line(&whole, &left[0], &shown[0], false, &line[0]);
 		ENSURE(next_line(&by_bytes, &left[1], &shown[1], true, &line[1]) == told);
 		ENSURE(whole.number == by_bytes.number);
-		if (told == HTTP_LINE_TEXT || told == HTTP_LINE_BLANK) {
+		if (told == HTTP_LINE_TEXT) {
 			ENSURE(line[0].data == line[1].data && line[0].len == line[1].len);
 			ENSURE(line[0].len <= LINE_MAX_BYTES);
 			ENSURE(memchr(line[0].data, '\n', line[0].len) == NULL);

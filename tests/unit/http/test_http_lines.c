@@ -173,6 +173,20 @@ static void test_blank_lines_take_a_number_and_are_not_told(void **state)
 	expect_lines(" a \n", "1 text  a ;");
 }
 
+/* Told one by one, each would cost the move of all that lies behind it. */
+static void test_blank_lines_are_passed_over_at_once(void **state)
+{
+	(void)state;
+	struct http_lines lines;
+	struct str line;
+	size_t used;
+	http_lines_init(&lines, LIMIT);
+	assert_int_equal(
+		http_lines_next(&lines, "\n \n\r\na\nb", 8, false, &line, &used), HTTP_LINE_TEXT);
+	assert_int_equal(lines.number, 4);
+	assert_int_equal(used, 7);
+}
+
 static void test_a_line_at_the_limit_is_read_with_any_ending(void **state)
 {
 	(void)state;
@@ -220,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_lines_end_with_lf_or_crlf_and_the_last_with_nothing),
 		cmocka_unit_test(test_a_cr_elsewhere_belongs_to_the_line),
 		cmocka_unit_test(test_blank_lines_take_a_number_and_are_not_told),
+		cmocka_unit_test(test_blank_lines_are_passed_over_at_once),
 		cmocka_unit_test(test_a_line_at_the_limit_is_read_with_any_ending),
 		cmocka_unit_test(test_one_byte_past_the_limit_is_too_long_with_any_ending),
 		cmocka_unit_test(
