@@ -6,6 +6,7 @@
  */
 #include "intake_batch_parts_int.h"
 
+#include "base/clock.h"
 #include "http/http_response.h"
 #include "reply_int.h"
 #include "worker_int.h"
@@ -84,6 +85,34 @@ static void decide_status(struct intake_batch *batch)
 	}
 }
 
+/* How long until there is enough for all of it; taken and given back to ask. */
+static int64_t whole_retry_ms(struct conn *conn, const struct quota_limits *limits)
+{
+	struct intake_batch *batch = conn->batch;
+	int64_t retry_ms = 0;
+	if (quota_take(batch->quota, limits, clock_monotonic_us(), batch->demand, &retry_ms)) {
+		quota_give_back(batch->quota, limits, batch->demand);
+	}
+	return retry_ms;
+}
+
+/* What is to be sent again as a whole has cost nothing, and is told when there is enough for it. */
+static void end_decision(struct conn *conn)
+{
+	struct intake_batch *batch = conn->batch;
+	batch->phase = ATOMIC_DECIDED;
+	if ((batch->status != 429 && batch->status != 503) || conn->partner == NULL) {
+		return;
+	}
+	struct quota_limits limits = conn_quota_limits(conn);
+	quota_give_back(batch->quota, &limits, conn->quota_taken);
+	conn->quota_taken = (struct quota_demand){0};
+	int retry_after_s = reply_seconds(whole_retry_ms(conn, &limits));
+	if (retry_after_s > batch->retry_after_s) {
+		batch->retry_after_s = retry_after_s;
+	}
+}
+
 static bool is_failed(struct results *results)
 {
 	for (uint64_t number = results->first; number < results->next; number++) {
@@ -128,7 +157,7 @@ static void roll_back(struct conn *conn)
 		}
 	}
 	store_atomic_free(&conn->batch->atomic);
-	conn->batch->phase = ATOMIC_DECIDED;
+	end_decision(conn);
 }
 
 /* Moves an atomic batch on. True when its answer may begin. */
@@ -150,7 +179,7 @@ static bool decide(struct conn *conn)
 	}
 	if (batch->phase == ATOMIC_COMMITS && results->pending == 0) {
 		decide_status(batch);
-		batch->phase = ATOMIC_DECIDED;
+		end_decision(conn);
 	}
 	return batch->phase == ATOMIC_DECIDED;
 }

@@ -39,10 +39,13 @@ static struct quota_demand demand_of(const struct conn *conn, size_t line_bytes)
 		.reports = conn->batch->is_dry_run ? 0 : 1, .bytes = (int64_t)line_bytes};
 }
 
-/* Sending it again must not cost twice what was not done once. */
+/*
+ * Sending it again must not cost twice what was not done once. An atomic batch is sent again as a
+ * whole.
+ */
 static void give_back_quota(struct conn *conn, const struct result *result)
 {
-	if (conn->partner != NULL) {
+	if (conn->partner != NULL && !conn->batch->is_atomic) {
 		struct quota_limits limits = conn_quota_limits(conn);
 		quota_give_back(conn->batch->quota, &limits, demand_of(conn, result->taken_bytes));
 	}
@@ -230,18 +233,28 @@ static void take_broken(struct conn *conn, struct result *result, const struct j
 	intake_batch_settle(conn, result);
 }
 
+static void add_demand(struct quota_demand *sum, struct quota_demand demand)
+{
+	sum->reports += demand.reports;
+	sum->bytes += demand.bytes;
+}
+
 /* A line that is over quota costs no judgement. */
 static bool is_within_quota(struct conn *conn, struct result *result, size_t len)
 {
+	struct intake_batch *batch = conn->batch;
 	struct quota_limits limits = conn_quota_limits(conn);
+	struct quota_demand demand = demand_of(conn, len);
 	int64_t retry_ms = 0;
-	if (quota_take(conn->batch->quota, &limits, clock_monotonic_us(), demand_of(conn, len),
-		    &retry_ms)) {
+	add_demand(&batch->demand, demand);
+	if (quota_take(batch->quota, &limits, clock_monotonic_us(), demand, &retry_ms)) {
 		result->taken_bytes = (uint32_t)len;
+		if (batch->is_atomic) {
+			add_demand(&conn->quota_taken, demand);
+		}
 		return true;
 	}
-	result_set_problem(
-		&conn->batch->results, result, REJECT_QUOTA, NULL, reply_seconds(retry_ms));
+	result_set_problem(&batch->results, result, REJECT_QUOTA, NULL, reply_seconds(retry_ms));
 	intake_batch_settle(conn, result);
 	return false;
 }

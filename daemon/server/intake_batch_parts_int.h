@@ -27,9 +27,10 @@ struct intake_batch {
 	struct http_lines lines;
 	struct results results;
 	uint64_t reports;
-	uint64_t bytes;      /* of lines taken */
-	struct quota *quota; /* the partner's */
-	uint32_t in_flight;  /* reports counted there */
+	uint64_t bytes;             /* of lines taken */
+	struct quota *quota;        /* the partner's */
+	uint32_t in_flight;         /* reports counted there */
+	struct quota_demand demand; /* of all lines, those over quota too */
 	struct http_gunzip *gunzip;
 	struct buf plain;   /* unzipped, not taken yet */
 	bool may_hold_more; /* the decoder, for which there was no room */

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from batches import join_lines
 from client import encode, request_bytes
 from harness import wait_until
 from reports import smallest_report, usual_report
@@ -129,6 +130,23 @@ def test_lines_of_a_batch_are_refused_one_by_one(daemon, limited):
     for result in results[5:]:
         assert result["problem"]["type"] == "urn:intaked:problem:quota"
         assert result["retry_after"] >= 1
+
+
+def test_atomic_batch_over_quota_costs_nothing_and_passes_when_told(daemon, limited):
+    credential = limited(reports_per_s=1, reports_burst=20)
+    with daemon.client(credential) as client:
+        for _ in range(5):
+            assert client.post(smallest_report()).status == 201
+        body = join_lines(smallest_report() for _ in range(19))
+        options = {"content_type": "application/x-ndjson"}
+        refused = client.post(body, "/v1/reports?atomic=true", **options)
+        assert refused.status == 429
+        assert client.get("/v1/whoami").json["quota"]["reports"]["left"] >= 15
+        time_to_wait = int(refused.headers["retry-after"])
+        assert 1 <= time_to_wait <= 4
+        deadline = time.monotonic() + time_to_wait
+        wait_until(lambda: time.monotonic() >= deadline, "the time that was told has passed")
+        assert client.post(body, "/v1/reports?atomic=true", **options).status == 201
 
 
 def test_dry_run_is_not_counted_as_reports(daemon, limited):
