@@ -160,31 +160,30 @@ static void end_if_drained(struct worker *worker, int64_t now_ms)
 	}
 }
 
-/*
- * Gives back what others have left behind: when nobody is here to wait for it, or, as that may
- * never be, when half of a crowd is gone. Those just closed are still to be reaped.
- */
-static bool has_lost_its_crowd(struct worker *worker)
+/* All are gone, or, as that may never be, half of a crowd is. */
+static bool is_crowd_gone(const struct worker *worker)
 {
 	uint32_t count = worker->connection_count;
-	if (!list_is_empty(&worker->states[CONN_CLOSED])) {
-		return false;
-	}
-	if (count > worker->crowd) {
-		worker->crowd = count;
-	}
-	return count == 0 || (worker->crowd >= CROWD_MIN && count <= worker->crowd / 2);
+	bool is_reaped = list_is_empty(&worker->states[CONN_CLOSED]);
+	return is_reaped &&
+		(count == 0 || (worker->crowd >= CROWD_MIN && count <= worker->crowd / 2));
 }
 
-/* A database that stalls leaves as much behind under connections that stay: hence now and then. */
+/*
+ * Gives back what others have left behind: when a crowd is gone, and, as a database that stalls
+ * leaves as much behind under connections that stay, now and then.
+ */
 static void trim(struct worker *worker, int64_t now_ms)
 {
-	bool has_no_crowd = has_lost_its_crowd(worker);
-	if (has_no_crowd) {
-		worker->crowd = worker->connection_count;
+	bool is_gone = is_crowd_gone(worker);
+	if (is_gone) {
+		worker->crowd = 0;
 		conn_table_trim(&worker->table);
 	}
-	if (has_no_crowd || now_ms - worker->trimmed_at_ms >= TRIM_MS) {
+	if (worker->connection_count > worker->crowd) {
+		worker->crowd = worker->connection_count;
+	}
+	if (is_gone || now_ms - worker->trimmed_at_ms >= TRIM_MS) {
 		worker->trimmed_at_ms = now_ms;
 		malloc_trim(0);
 	}
@@ -209,7 +208,9 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 		metric_set(&worker->metrics.accept_failures, listener_failures(worker->listener));
 	}
 	end_if_drained(worker, now_ms);
-	if (worker->crowd > 0 || worker->connection_count > 0 || worker->is_draining) {
+	/* What waits in the store for nobody any more is to be trimmed after, too. */
+	if (worker->crowd > 0 || worker->connection_count > 0 || worker->is_draining ||
+		store_pending(worker->store) > 0) {
 		arm_sweep(worker);
 	}
 }

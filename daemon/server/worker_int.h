@@ -65,8 +65,8 @@ struct worker {
 	struct conn_table table;
 	struct list states[CONN_STATE_COUNT];
 	uint32_t connection_count;
-	uint32_t crowd;        /* the most connections since memory was given back */
-	int64_t trimmed_at_ms; /* when that was */
+	uint32_t crowd;        /* the most connections since a crowd was last gone */
+	int64_t trimmed_at_ms; /* when memory was last given back */
 	uint64_t connections_ever;
 	size_t input_bytes;
 
