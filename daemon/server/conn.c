@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CONN_MAGIC 0x636f6e6eU /* "conn" */
 /* Steps a connection may do before others get their turn. */
 #define TURN_STEPS 8
 #define LINGER_MS 1000

@@ -67,6 +67,19 @@ static void refuse_framing(struct conn *conn)
 	}
 }
 
+/* Others hold the memory for requests: what was taken is answered. */
+static void refuse_for_memory(struct conn *conn)
+{
+	if (!intake_batch_may_be_refused(conn->batch)) {
+		intake_batch_break(conn->batch);
+	} else if (conn->in_charged + READ_BYTES > conn_input_share(conn->worker)) {
+		reply_refuse(conn, REJECT_BODY_TOO_LARGE,
+			"it takes more than a worker's share of input_pool_bytes");
+	} else {
+		conn_refuse_for_memory(conn);
+	}
+}
+
 static enum flow read_body(struct conn *conn)
 {
 	enum stream_result result;
@@ -77,8 +90,7 @@ static enum flow read_body(struct conn *conn)
 		return FLOW_BROKEN;
 	}
 	if (!conn_read(conn, READ_BYTES, &result)) {
-		/* Others hold the memory for requests: what was taken is answered. */
-		intake_batch_break(conn->batch);
+		refuse_for_memory(conn);
 		return FLOW_MOVED;
 	}
 	if (result == STREAM_WANT_READ || result == STREAM_WANT_WRITE) {
@@ -132,6 +144,9 @@ enum step conn_step_batch(struct conn *conn)
 		read = read_body(conn);
 		if (read == FLOW_BROKEN) {
 			return conn_end_batch(conn, true);
+		}
+		if (conn->state != CONN_BATCH) {
+			return STEP_MORE; /* it was refused as a whole */
 		}
 	}
 	set_willing(conn, is_willing && !conn->body_is_ended);

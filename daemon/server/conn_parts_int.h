@@ -7,7 +7,6 @@
 
 #include "conn_int.h"
 
-#define CONN_MAGIC 0x636f6e6eU /* "conn" */
 #define ANSWER_NOT_TAKEN "the peer did not take its answer"
 
 /* What a state's function says to the loop that calls it. */
@@ -46,8 +45,12 @@ size_t conn_input_max(const struct conf *conf);
 MUST_CHECK bool conn_read(struct conn *conn, size_t room, enum stream_result *result_out);
 /* Takes what has arrived of the body out of its framing; false when that is broken. */
 MUST_CHECK bool conn_decode_body(struct conn *conn);
+/* What is left of the request stays unread, so nothing can follow it. */
+void conn_refuse_for_memory(struct conn *conn);
 /* Once, if the client waits for it; false when it cannot be written. */
 MUST_CHECK bool conn_send_continue(struct conn *conn);
+/* Bytes of requests that a worker's connections may hold together. */
+size_t conn_input_share(const struct worker *worker);
 /* Counts in the worker's pool what the connection holds of requests. */
 void conn_charge_input(struct conn *conn);
 void conn_release_input(struct conn *conn);

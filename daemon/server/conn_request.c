@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A request as it arrives: the input buffer, the head, the body with its framing taken away. What
- * it means is for intake.c.
+ * it means is for intake_int.h.
  *
  * While no request has begun a connection holds no buffer. What all of a worker's connections hold
  * is bounded by its share of the pool.
@@ -35,12 +35,17 @@ void conn_release_input(struct conn *conn)
 	conn_charge_input(conn);
 }
 
+size_t conn_input_share(const struct worker *worker)
+{
+	return (size_t)worker_conf(worker)->limits_input_pool_bytes /
+		(size_t)worker->shared->worker_count;
+}
+
 static bool reserve_input(struct conn *conn, size_t more)
 {
-	struct worker *worker = conn->worker;
-	size_t share = (size_t)worker_conf(worker)->limits_input_pool_bytes /
-		(size_t)worker->shared->worker_count;
-	if (worker->input_bytes + more > share && conn->in.cap - conn->in.len < more) {
+	bool gathers = conn->batch != NULL && intake_batch_gathers(conn->batch);
+	if ((gathers || conn->in.cap - conn->in.len < more) &&
+		conn->worker->input_bytes + more > conn_input_share(conn->worker)) {
 		return false;
 	}
 	bool done = buf_reserve(&conn->in, more);
@@ -127,12 +132,10 @@ static enum step on_read_end(struct conn *conn, enum stream_result result)
 	return conn_close_because(conn, result == STREAM_CUT ? "cut by the peer" : "TLS failed");
 }
 
-/* What is left of the request stays unread, so nothing can follow it. */
-static enum step refuse_for_memory(struct conn *conn)
+void conn_refuse_for_memory(struct conn *conn)
 {
 	conn->request.keeps_alive = false;
 	reply_refuse(conn, REJECT_UNAVAILABLE, "not enough memory for requests at the moment");
-	return STEP_MORE;
 }
 
 static enum step after_read(struct conn *conn, enum stream_result result)
@@ -151,7 +154,8 @@ static enum step fill_input(struct conn *conn, size_t room)
 {
 	enum stream_result result;
 	if (!conn_read(conn, room, &result)) {
-		return refuse_for_memory(conn);
+		conn_refuse_for_memory(conn);
+		return STEP_MORE;
 	}
 	return after_read(conn, result);
 }
@@ -171,7 +175,8 @@ static enum step read_first(struct conn *conn)
 	}
 	explicit_bzero(first, sizeof(first));
 	conn_start_request(conn);
-	return refuse_for_memory(conn);
+	conn_refuse_for_memory(conn);
+	return STEP_MORE;
 }
 
 enum step conn_step_idle(struct conn *conn)

@@ -25,8 +25,8 @@
 #include "reply_int.h"
 #include "worker_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Lines judged before others get their turn. */
 #define STEP_LINES 4
@@ -85,7 +85,13 @@ void intake_batch_free(struct intake_batch **batch_ptr)
 
 size_t intake_batch_bytes(const struct intake_batch *batch)
 {
-	return batch->results.bytes + batch->plain.cap;
+	size_t gathered = batch->atomic != NULL ? store_atomic_bytes(batch->atomic) : 0;
+	return batch->results.bytes + batch->plain.cap + gathered;
+}
+
+bool intake_batch_gathers(const struct intake_batch *batch)
+{
+	return batch->atomic != NULL;
 }
 
 bool intake_batch_is_broken(const struct intake_batch *batch)
@@ -243,7 +249,7 @@ static void end_unzipping(struct conn *conn, bool is_for_memory)
 	}
 }
 
-/* More of the body unzipped, when all that is there was looked at; false when that is its end. */
+/* More of the body unzipped, when all that is there was looked at; false when it cannot go on. */
 static bool unzip(struct conn *conn)
 {
 	struct intake_batch *batch = conn->batch;

@@ -27,6 +27,9 @@ void intake_batch_free(struct intake_batch **batch);
 /* Memory held for it. */
 size_t intake_batch_bytes(const struct intake_batch *batch);
 
+/* It is atomic: what is read of it is held to its end. */
+bool intake_batch_gathers(const struct intake_batch *batch);
+
 /* Takes some lines out of what has arrived of the body. */
 enum intake_lines intake_batch_take_lines(struct conn *conn);
 /* The store's answer to one of its reports. */

@@ -622,6 +622,11 @@ uint32_t store_atomic_count(const struct store_atomic *atomic)
 	return atomic->batch->count;
 }
 
+size_t store_atomic_bytes(const struct store_atomic *atomic)
+{
+	return atomic->batch->reports.cap + atomic->batch->indicators.cap;
+}
+
 /* Past the limit of the queue too: what was gathered is held already. */
 void store_atomic_commit(struct store *store, struct store_atomic **atomic)
 {

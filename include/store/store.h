@@ -130,6 +130,8 @@ void store_atomic_free(struct store_atomic **atomic);
 MUST_CHECK bool store_atomic_add(
 	struct store_atomic *atomic, const struct submission *submission, uint64_t ticket);
 uint32_t store_atomic_count(const struct store_atomic *atomic);
+/* Memory held for them. */
+size_t store_atomic_bytes(const struct store_atomic *atomic);
 void store_atomic_commit(struct store *store, struct store_atomic **atomic);
 MUST_CHECK bool store_retract(
 	struct store *store, const struct retraction *retraction, uint64_t ticket);

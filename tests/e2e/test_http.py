@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from batches import NDJSON, join_lines
 from client import encode, request_bytes
 from harness import wait_until
 from reports import smallest_report, usual_report
@@ -255,6 +256,31 @@ def test_memory_for_requests_has_a_limit_and_comes_back(world, credentials):
         wait_until(lambda: daemon.metrics()["intaked_input_bytes"] == 0, "it is empty again")
         with daemon.client(credentials["alpha"]) as client:
             assert client.post(padded_report(500000)).status == 201
+
+
+def test_memory_of_an_atomic_batch_counts_and_is_limited(world, credentials):
+    """It is gathered to its end; one that alone takes more than there is would never pass."""
+    settings = {"limits.input_pool_bytes": 1048576, "listen.workers": 1}
+    lines = join_lines(usual_report() for _ in range(1000))
+    assert len(lines) > 1048576
+    path = f"{REPORTS}?atomic=true"
+    whole = request_bytes("POST", path, lines, content_type=NDJSON)
+    head_len = len(whole) - len(lines)
+    with world.running(settings) as daemon:
+        input_bytes = lambda: daemon.metrics()["intaked_input_bytes"]  # noqa: E731
+        with daemon.raw_client(credentials["alpha"]) as held:
+            held.send(whole[: head_len + 300000])
+            wait_until(lambda: input_bytes() > 300000, "it counts")
+            with daemon.raw_client(credentials["alpha"]) as other:
+                other.send(whole[: head_len + 700000])
+                answer = other.read_response()
+                assert (answer.status, answer.problem, answer.closes) == (503, "unavailable", True)
+        wait_until(lambda: input_bytes() == 0, "it is empty again")
+        with daemon.raw_client(credentials["alpha"]) as raw:
+            raw.send(whole[: head_len + 900000])
+            answer = raw.read_response()
+            assert (answer.status, answer.problem, answer.closes) == (413, "body-too-large", True)
+            assert "input_pool_bytes" in answer.json["detail"]
 
 
 def test_expectation_on_1_0_is_ignored(raw):

@@ -229,6 +229,12 @@ bool store_atomic_add(
 	return true;
 }
 
+size_t store_atomic_bytes(const struct store_atomic *atomic)
+{
+	(void)atomic;
+	return 0;
+}
+
 uint32_t store_atomic_count(const struct store_atomic *atomic)
 {
 	return atomic->count;
