@@ -47,7 +47,8 @@ static const struct api_operation operations[] = {
 			{422, "An atomic batch was not stored", {LINES, "Result"}, NULL},
 			{429, "An atomic batch was not stored", {LINES, "Result"}, NULL},
 			{500, "An atomic batch was not stored", {LINES, "Result"}, NULL},
-			{503, "An atomic batch was not stored", {LINES, "Result"}, NULL},
+			{503, "An atomic batch was not stored, as far as is known",
+				{LINES, "Result"}, NULL},
 		},
 		.rejects = ANY | BODY | R(REPORT_INVALID) | R(REPORT_CONFLICT) |
 			R(REVISION_SUPERSEDED) | R(REPORT_ERASED) | R(UNSTORABLE) |

@@ -31,7 +31,6 @@
 #include "worker_int.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define UNZIP_FIRST_BYTES ((size_t)4096)
 #define UNZIP_SMALL_BYTES ((size_t)65536)

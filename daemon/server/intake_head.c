@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "reply_int.h"
 #include "report_path_int.h"
-#include "retraction_int.h"
 #include "worker_int.h"
 
 struct str intake_path(const struct conn *conn)
