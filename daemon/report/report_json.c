@@ -11,10 +11,11 @@
  * whole text, so that verdict and place are its.
  *
  * jansson's allocator is one for the whole process. It takes from the arena that the calling thread
- * has set for the length of one parse, and from malloc where none is set (the taxonomy). Nothing is
- * freed while an arena is set, and no tree made in an arena is ever released.
+ * has set for the length of one parse, and from malloc where none is set. Nothing is freed while an
+ * arena is set, and no tree made in an arena is ever released.
  *
- * jansson 2.14 reads past its buffer after an allocation has failed, so none ever fails: where the
+ * After an allocation has failed jansson 2.14 reads past its buffer, or goes on with a string that
+ * lacks a byte and says nothing. So none ever fails where what is read matters: where the
  * arena is exhausted the allocator jumps out of the parse, which has nothing to clean up.
  */
 #include "report_json_int.h"
@@ -397,6 +398,15 @@ static json_t *load(struct arena *arena, struct str text, struct str body, const
 	parse_arena = arena;
 	json_t *tree = scan != NULL ? load_short(text, body, scan) : load_whole(text, error);
 	parse_arena = NULL;
+	return tree;
+}
+
+json_t *report_json_load(
+	struct arena *arena, struct str text, json_error_t *error, bool *is_out_of_memory_out)
+{
+	parse_is_out_of_memory = false;
+	json_t *tree = load(arena, text, text, NULL, error);
+	*is_out_of_memory_out = parse_is_out_of_memory;
 	return tree;
 }
 

@@ -35,6 +35,9 @@ void report_json_init(void);
 enum report_json_verdict report_json_parse(struct arena *arena, struct str body,
 	const struct report_json_limits *limits, json_t **tree_out, char *detail_out,
 	size_t detail_size);
+/* Any text of ours, read as it is. NULL: error says where and what, unless memory is short. */
+json_t *report_json_load(
+	struct arena *arena, struct str text, json_error_t *error, bool *is_out_of_memory_out);
 /*
  * For a body that was parsed: the bytes that each member of the object takes as sent that is the
  * value of the root's member at the given position. sizes_out has room for count of them.

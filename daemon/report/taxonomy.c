@@ -6,6 +6,8 @@
  */
 #include "report/taxonomy.h"
 
+#include "report_json_int.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -13,6 +15,8 @@
 #include <string.h>
 
 #define TAXONOMY_MAX_BYTES ((size_t)4 * 1024 * 1024)
+/* Parsed it takes up to 45 times as much. */
+#define TREE_MAX_BYTES (64 * TAXONOMY_MAX_BYTES)
 #define TAXONOMY_MAX_AREAS 32
 #define TAXONOMY_MAX_CODES 4096
 
@@ -24,7 +28,8 @@ struct code_table {
 };
 
 struct taxonomy {
-	json_t *tree;
+	struct arena arena;
+	json_t *tree; /* in the arena */
 	char *document;
 	size_t document_len;
 	struct str id;
@@ -384,8 +389,14 @@ static void blank_control_characters(char *text)
 static bool read_tree(struct taxonomy *taxonomy, struct err *err)
 {
 	json_error_t json_error;
-	taxonomy->tree = json_loadb(
-		taxonomy->document, taxonomy->document_len, JSON_REJECT_DUPLICATES, &json_error);
+	bool is_out_of_memory;
+	struct str document = {taxonomy->document, taxonomy->document_len};
+	arena_init(&taxonomy->arena, TREE_MAX_BYTES);
+	taxonomy->tree =
+		report_json_load(&taxonomy->arena, document, &json_error, &is_out_of_memory);
+	if (is_out_of_memory) {
+		return err_set(err, "memory is short");
+	}
 	if (taxonomy->tree == NULL) {
 		blank_control_characters(json_error.text);
 		return err_set(err, "line %d, column %d: %s", json_error.line, json_error.column,
@@ -432,7 +443,7 @@ void taxonomy_free(struct taxonomy **taxonomy)
 	free(gone->area_table.slots);
 	free(gone->category_table.slots);
 	free(gone->rsit_table.slots);
-	json_decref(gone->tree);
+	arena_fini(&gone->arena);
 	free(gone->document);
 	free(gone);
 }

@@ -6,6 +6,7 @@
  */
 #include "intakectl_int.h"
 
+#include "report/report_check.h"
 #include "report/taxonomy.h"
 
 #include <jansson.h>
@@ -175,6 +176,7 @@ enum outcome taxonomy_command_load(const struct request *request)
 	json_t *result = NULL;
 	const char *path =
 		request->argument != NULL ? request->argument : request->conf->taxonomy_file;
+	report_check_init();
 	struct taxonomy *taxonomy = taxonomy_load(path, &err);
 	if (taxonomy != NULL && database_open(&database, DATABASE_OWNER, request, &err)) {
 		result = load(&database, taxonomy, &err);

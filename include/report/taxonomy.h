@@ -38,7 +38,7 @@ struct taxonomy_category {
 	bool allows_attachments;
 };
 
-/* NULL on a fault, with what was expected and where in err. */
+/* After report_check_init. NULL on a fault, with what was expected and where in err. */
 MUST_CHECK struct taxonomy *taxonomy_load(const char *path, struct err *err);
 void taxonomy_free(struct taxonomy **taxonomy);
 

@@ -5,6 +5,8 @@
  */
 #include "api_document_int.h"
 
+#include "report/report_check.h"
+
 #include <stdio.h>
 
 #define PAGE_MAX_BYTES ((size_t)16 << 20)
@@ -24,6 +26,7 @@ int main(int argc, char **argv)
 		fputs("usage: openapi_print TAXONOMY\n", stderr);
 		return 2;
 	}
+	report_check_init();
 	struct taxonomy *taxonomy = taxonomy_load(argv[1], &err);
 	if (taxonomy == NULL) {
 		fprintf(stderr, "openapi_print: %s\n", err.text);

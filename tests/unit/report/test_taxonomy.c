@@ -236,5 +236,6 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_file_or_too_large_is_a_fault),
 		cmocka_unit_test(test_a_missing_file_is_a_fault),
 	};
+	report_check_init();
 	return cmocka_run_group_tests(tests, judged_setup, judged_teardown);
 }

@@ -4,6 +4,7 @@
  */
 #include "schema_int.h"
 
+#include "report/report_check.h"
 #include "samples.h"
 
 #include <setjmp.h>
@@ -133,5 +134,6 @@ int main(void)
 		cmocka_unit_test(test_every_category_is_asked_for),
 		cmocka_unit_test(test_errors_that_mean_another_schema),
 	};
+	report_check_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "store/store.h"
 
 #include "base/clock.h"
+#include "report/report_check.h"
 #include "samples.h"
 
 #include <setjmp.h>
@@ -288,5 +289,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_store_may_end_with_work_in_hand, set_up, tear_down),
 	};
+	report_check_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
