@@ -27,10 +27,11 @@ static const char usage[] =
 	"usage: bench_generate --database CONNECTION --taxonomy FILE [--reports 1000000]\n"
 	"       [--connections 2] [--batch 500] [--seed 1] [--until 2026-12-31T00:00:00Z] [--skip "
 	"0]\n"
+	"       [--stop-at REPORTS]\n"
 	"Stores so many reports of the three years before --until (now) as a user that may enrol\n"
-	"partners and call intake.store(). --skip leaves so many out that an earlier run has "
-	"stored;\n"
-	"what it has stored beyond them stays as it is.\n";
+	"partners and call intake.store(). --stop-at stores the first ones of them only; --skip "
+	"leaves\n"
+	"so many out that an earlier run of the same --reports has stored.\n";
 
 struct options {
 	const char *database;
@@ -40,6 +41,7 @@ struct options {
 	uint64_t batch;
 	uint64_t seed;
 	uint64_t skip;
+	uint64_t stop_at; /* 0: after the last one */
 	int64_t until_us;
 };
 
@@ -85,6 +87,9 @@ static void take_option(struct options *options, int option, const char *value)
 	case 'k':
 		options->skip = whole_number(value, 0, 1000000000);
 		break;
+	case 'a':
+		options->stop_at = whole_number(value, 1, 1000000000);
+		break;
 	case 'u':
 		if (!report_time_parse(str_from(value), &options->until_us)) {
 			fail_usage();
@@ -102,8 +107,8 @@ static struct options read_options(int argc, char **argv)
 		{"reports", required_argument, NULL, 'r'},
 		{"connections", required_argument, NULL, 'c'},
 		{"batch", required_argument, NULL, 'b'}, {"seed", required_argument, NULL, 's'},
-		{"skip", required_argument, NULL, 'k'}, {"until", required_argument, NULL, 'u'},
-		{"help", no_argument, NULL, 'h'}, {0}};
+		{"skip", required_argument, NULL, 'k'}, {"stop-at", required_argument, NULL, 'a'},
+		{"until", required_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'}, {0}};
 	struct options options = {.reports = 1000000,
 		.connections = 2,
 		.batch = 500,
@@ -164,16 +169,16 @@ static void print_progress(const struct feed_plan *plan, double started_at_s, co
 {
 	uint64_t stored = atomic_load(&plan->stored);
 	double rate = (double)(stored - plan->skipped) / (now_s() - started_at_s);
-	double left_s = rate > 0 ? (double)(plan->reports.reports - stored) / rate : 0;
+	double left_s = rate > 0 ? (double)(plan->end - stored) / rate : 0;
 	fprintf(stderr, "%" PRIu64 " of %" PRIu64 " reports, %.0f/s, %.0f s left%s", stored,
-		plan->reports.reports, rate, left_s, ending);
+		plan->end, rate, left_s, ending);
 }
 
 /* On a terminal one line that changes, elsewhere a line now and then. */
 static void watch(const struct feed_plan *plan, double started_at_s)
 {
 	bool is_terminal = isatty(STDERR_FILENO) == 1;
-	for (unsigned ticks = 1; atomic_load(&plan->stored) < plan->reports.reports; ticks++) {
+	for (unsigned ticks = 1; atomic_load(&plan->stored) < plan->end; ticks++) {
 		nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
 		if (is_terminal) {
 			print_progress(plan, started_at_s, "   \r");
@@ -223,6 +228,8 @@ int main(int argc, char **argv)
 				: 16 * under_way,
 			.starts_at_us = options.until_us - THREE_YEARS_US,
 			.ends_at_us = options.until_us},
+		.end = options.stop_at > 0 && options.stop_at < options.reports ? options.stop_at
+										: options.reports,
 		.connection = options.database,
 		.batch_size = (uint32_t)options.batch,
 		.skipped = options.skip / options.batch * options.batch,

@@ -23,14 +23,11 @@
 enum { STREAM_UUID = 11, STREAM_RETRACTION };
 
 static const char STORE_SQL[] = "SELECT outcome, report_id FROM intake.store($1, $2)";
-/* A record that is filled further with more --reports than before meets some that it retracted
- * then. */
 static const char RETRACT_SQL[] =
 	"SELECT r.outcome FROM unnest($1::uuid[], $2::timestamptz[], $3::int[], $4::boolean[],"
 	" $5::text[], $6::int[]) AS t(id, retracted_at, partner_id, is_test, report_id, revision)"
 	" CROSS JOIN LATERAL intake.retract(t.id, t.retracted_at, t.partner_id, t.is_test,"
-	" t.report_id, t.revision, 'Reported by mistake.') AS r"
-	" WHERE r.outcome NOT IN ('retracted', 'duplicate')";
+	" t.report_id, t.revision, 'Reported by mistake.') AS r WHERE r.outcome <> 'retracted'";
 
 /* Parameters of RETRACT_SQL. */
 enum {
@@ -279,9 +276,9 @@ void *feed_run(void *ctx)
 	struct feed feed;
 	feed_open(&feed, plan);
 	uint64_t first;
-	while ((first = atomic_fetch_add(&plan->next, plan->batch_size)) < plan->reports.reports) {
+	while ((first = atomic_fetch_add(&plan->next, plan->batch_size)) < plan->end) {
 		uint64_t end = first + plan->batch_size;
-		end = end < plan->reports.reports ? end : plan->reports.reports;
+		end = end < plan->end ? end : plan->end;
 		make_batch(&feed, first, end);
 		finish_batch(&feed);
 		retract(&feed);

@@ -13,6 +13,7 @@
 
 struct feed_plan {
 	struct report_plan reports;
+	uint64_t end; /* so many of them */
 	const char *connection;
 	uint32_t batch_size;
 	int32_t partner_ids[REPORT_PARTNERS];

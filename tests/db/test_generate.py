@@ -52,6 +52,14 @@ def test_a_run_that_is_made_again_adds_nothing(world, database, skipped):
     assert world.postgres.query(database, DIGEST) == before
 
 
+def test_steps_make_what_one_run_makes(world, database):
+    plan = ("--reports", str(REPORTS), "--batch", "50")
+    steps = generate(world, *plan, "--stop-at", "1500")
+    assert world.postgres.query(steps, "SELECT count(*) FROM intake.report") == [(1500,)]
+    generate(world, *plan, "--skip", "1500", database=steps)
+    assert world.postgres.query(steps, DIGEST) == world.postgres.query(database, DIGEST)
+
+
 def test_rows_are_what_the_payloads_say(rows):
     assert rows(
         "SELECT count(*) FROM intake.report AS r CROSS JOIN LATERAL intake.document(r.payload) AS d"
