@@ -7,6 +7,7 @@
  *
  *	fake_loop.c   libevent, on a clock that moves when the script says so
  *	fake_clock.c  the two clocks
+ *	fake_memory.c what gives memory back to the system
  *	fake_net.c    listener and TLS streams: bytes appear as the script says
  *	fake_store.c  the store: commits when the script says so
  *
@@ -40,6 +41,11 @@ void fake_loop_settle(void);
 /* Moves the clock from one timer to the next. */
 void fake_loop_advance_us(int64_t us);
 bool fake_loop_is_ended(void);
+
+/* --- fake_memory.c --- */
+
+/* Since it was asked last. */
+bool fake_memory_take_trimmed(void);
 
 /* --- fake_net.c --- */
 

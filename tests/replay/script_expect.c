@@ -13,6 +13,7 @@
  *	expect CLIENT closed|cut        it is no more: with a close_notify, or without
  *	expect store NUMBER             waits there
  *	expect dropped NUMBER           answers that reached nobody
+ *	expect trimmed yes|no           memory was given back since this was looked at last
  *	expect loop running|ended
  *	expect everybody closed         or the loop has ended, and the worker closes them
  */
@@ -237,6 +238,11 @@ void script_expect(const struct script_line *line)
 	} else if (strcmp(of, "dropped") == 0) {
 		const struct metrics *metrics = worker_metrics(fake_store_worker());
 		demand_number((int64_t)metric_get(&metrics->answers_dropped), line->words[2]);
+	} else if (strcmp(of, "trimmed") == 0) {
+		bool was_trimmed = fake_memory_take_trimmed();
+		if (was_trimmed != (strcmp(line->words[2], "yes") == 0)) {
+			script_fail("memory was%s given back", was_trimmed ? "" : " not");
+		}
 	} else if (strcmp(of, "loop") == 0) {
 		bool is_running = !fake_loop_is_ended();
 		if (is_running != (strcmp(line->words[2], "running") == 0)) {
