@@ -74,7 +74,8 @@ static void refuse_for_memory(struct conn *conn)
 		intake_batch_break(conn->batch);
 	} else if (conn->in_charged + READ_BYTES > conn_input_share(conn->worker)) {
 		reply_refuse(conn, REJECT_BODY_TOO_LARGE,
-			"it takes more than a worker's share of input_pool_bytes");
+			"it takes more memory than there is for all requests (input_pool_bytes);"
+			" smaller batches are expected");
 	} else {
 		conn_refuse_for_memory(conn);
 	}

@@ -23,8 +23,7 @@ LIBCONFUSE_ENDS = (2, -signal.SIGSEGV, -signal.SIGABRT)
 BY_DESIGN = re.compile(
     r'event=broken-invariant at=(.* condition=".*(?:!= NULL|>= 0|sizeof\(source->pool\))")'
 )
-
-
+# What a good report may be told.
 TAKEN_OR_LATER = (200, 201, 503)
 
 

@@ -289,6 +289,31 @@ static void test_members_are_measured_as_sent(void **state)
 	report_json_measure_members(STR("{\"a\":{}}"), 0, sizes, 0);
 }
 
+/* jansson itself would go on with what it could keep. */
+static void test_memory_that_is_short_leaves_no_tree(void **state)
+{
+	(void)state;
+	const struct str text = STR("{\"id\":\"digital-solidarity-2024\",\"areas\":[1,2,3]}");
+	json_error_t error;
+	bool is_out_of_memory = false;
+	int refused = 0;
+	for (size_t max = 0;; max += 8) {
+		struct arena arena;
+		arena_init(&arena, max);
+		json_t *tree = report_json_load(&arena, text, &error, &is_out_of_memory);
+		assert_int_equal(tree == NULL, is_out_of_memory);
+		if (tree != NULL) {
+			assert_string_equal(json_string_value(json_object_get(tree, "id")),
+				"digital-solidarity-2024");
+			arena_fini(&arena);
+			break;
+		}
+		refused++;
+		arena_fini(&arena);
+	}
+	assert_true(refused > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_many_long_strings_keep_their_places),
 		cmocka_unit_test(test_faults_are_placed_as_in_the_whole_text),
 		cmocka_unit_test(test_an_exhausted_arena_ends_the_parse),
+		cmocka_unit_test(test_memory_that_is_short_leaves_no_tree),
 		cmocka_unit_test(test_members_are_measured_as_sent),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
