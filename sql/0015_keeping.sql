@@ -194,13 +194,29 @@ $$;
 COMMENT ON FUNCTION intake.store_again IS
 	'Judges a submission whose key exists: NULL when it is a newer revision, which is stored now but for its indicators; else a repeat, a conflict, superseded, erased, or stored by an earlier sending.';
 
+-- A transaction that writes nothing waits for no standby when it commits. A primary that its standby
+-- has left behind would tell what it has, which may be lost, and that it has not what the promoted
+-- one has. With a message in the log, which nobody reads, the commit waits, and behind all that was
+-- read. Where no standby is waited for, nothing is written.
+CREATE OR REPLACE FUNCTION intake.wait_for_standby_at_commit() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF current_setting('synchronous_standby_names') <> '' THEN
+		PERFORM pg_logical_emit_message(true, 'intaked', '');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION intake.wait_for_standby_at_commit IS
+	'Makes the commit of a transaction that only reads wait for a synchronous standby, if there is to be one.';
+
 CREATE OR REPLACE FUNCTION intake.find(partner_ids int[], tests boolean[], report_ids text[],
 	revisions int[], digests bytea[]) RETURNS SETOF intake.receipt
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	wanted record;
 	found_id uuid;
 BEGIN
+	PERFORM intake.wait_for_standby_at_commit();
 	FOR wanted IN
 		SELECT w.ordinality::int AS place, w.partner_id, w.is_test, w.report_id, w.revision, w.digest
 		FROM unnest(partner_ids, tests, report_ids, revisions, digests) WITH ORDINALITY
@@ -249,6 +265,7 @@ BEGIN
 		AND k.is_test = retract.is_test
 	FOR NO KEY UPDATE;
 	IF NOT FOUND OR retract.revision > newest.revision THEN
+		PERFORM intake.wait_for_standby_at_commit();
 		RETURN intake.outcome_only(1, 'not found');
 	END IF;
 

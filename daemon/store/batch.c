@@ -24,6 +24,8 @@
  *    warning. The link reports the doubt, and the batch is sent again instead of acknowledged: each
  *    of its reports then locks its key's row, and the commit of that waits for the standby anew,
  *    behind the first one.
+ *    What only reads the record (a look-up, a retraction of what is not there) waits at its commit
+ *    all the same: a primary that its standby has left behind tells nobody anything.
  *
  * 5. A row that the database refuses for good would take its neighbours with it. The batch is
  *    halved until the row stands alone, log2(n) times at most for one such row; it is answered

@@ -95,6 +95,7 @@ static void close_connection(struct pg_link *link)
 		link->connection = NULL;
 	}
 	link->in_flight = 0;
+	link->has_doubt = false;
 	link->order_is_in_doubt = false;
 	link->state = PG_LINK_DOWN;
 }
@@ -334,6 +335,7 @@ static bool on_result(struct pg_link *link, PGresult *result)
 	link->is_in_callback = true;
 	link->hooks.on_result(link->hooks.ctx, kind, answer);
 	link->is_in_callback = false;
+	link->has_doubt = false;
 	PQclear(answer);
 	if (link->order_is_in_doubt && link->state == PG_LINK_READY) {
 		link->back_off_ms = PG_BACK_OFF_FIRST_MS;
@@ -591,9 +593,7 @@ void pg_link_give_up(struct pg_link *link, const char *reason)
 	set_timer(link, 0);
 }
 
-bool pg_link_take_doubt(struct pg_link *link)
+bool pg_link_has_doubt(const struct pg_link *link)
 {
-	bool doubt = link->has_doubt;
-	link->has_doubt = false;
-	return doubt;
+	return link->has_doubt;
 }

@@ -74,5 +74,5 @@ MUST_CHECK bool pg_link_send(struct pg_link *link, int kind, const char *name, i
 	const char *const *values, const int *lengths, bool text_result);
 /* The server gives wrong answers: closes the connection and starts over after a back-off. */
 void pg_link_give_up(struct pg_link *link, const char *reason);
-/* True when a commit since the last call may not have reached its synchronous standby. */
-bool pg_link_take_doubt(struct pg_link *link);
+/* In on_result: true when this statement's commit may not have reached its synchronous standby. */
+bool pg_link_has_doubt(const struct pg_link *link);

@@ -249,7 +249,7 @@ static void on_batch_result(struct store *store, const PGresult *result)
 	store->flying = NULL;
 	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
 		on_batch_error(store, batch, result);
-	} else if (pg_link_take_doubt(store->link)) {
+	} else if (pg_link_has_doubt(store->link)) {
 		metric_add(&store->metrics->resends, 1);
 		take_back(store, batch);
 	} else {
@@ -265,16 +265,23 @@ static void on_answer(void *ctx, uint64_t ticket, const struct store_result *res
 	store->hooks.on_result(store->hooks.ctx, ticket, result);
 }
 
-static void on_finds_result(struct store *store, const PGresult *result)
+static void on_finds_error(struct store *store, const PGresult *result)
 {
-	if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-		find_queue_answer(&store->finds, result, on_answer, store);
-		return;
-	}
 	find_queue_lost(&store->finds);
 	store->retries_later = true;
 	if (pg_error_class(PQresultErrorField(result, PG_DIAG_SQLSTATE)) == PG_ERROR_AWAY) {
 		give_up_link(store, result);
+	}
+}
+
+static void on_finds_result(struct store *store, const PGresult *result)
+{
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		on_finds_error(store, result);
+	} else if (pg_link_has_doubt(store->link)) {
+		find_queue_lost(&store->finds);
+	} else {
+		find_queue_answer(&store->finds, result, on_answer, store);
 	}
 }
 
@@ -310,7 +317,7 @@ static void on_retraction_result(struct store *store, const PGresult *result)
 {
 	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
 		on_retraction_error(store, result);
-	} else if (pg_link_take_doubt(store->link)) {
+	} else if (pg_link_has_doubt(store->link)) {
 		take_back_retraction(store);
 	} else {
 		retract_queue_answer(&store->retractions, result, on_answer, store);

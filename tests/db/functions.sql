@@ -13,7 +13,8 @@ INSERT INTO callable VALUES
 		'volatile', '{intake_daemon}'),
 	('intake.retract(uuid,timestamptz,int,boolean,text,int,text)', 'intake.receipt', true, 'volatile',
 		'{intake_daemon}'),
-	('intake.find(int[],boolean[],text[],int[],bytea[])', 'setof intake.receipt', true, 'stable',
+	-- Where there is a standby its commit waits for that.
+	('intake.find(int[],boolean[],text[],int[],bytea[])', 'setof intake.receipt', true, 'volatile',
 		'{intake_daemon}'),
 	('intake.note_refusals(intake.refusal[])', 'void', true, 'volatile', '{intake_daemon}'),
 	('intake.missing_categories(text[])', 'text[]', true, 'stable', '{intake_daemon}'),

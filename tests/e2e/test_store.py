@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database answers, but not as it should: what the store makes of each kind of trouble."""
 
+import contextlib
 import functools
 import threading
 
@@ -127,55 +128,96 @@ def test_look_up_survives_a_lost_connection(daemon, alpha):
     )
 
 
+@contextlib.contextmanager
+def without_standby(postgres):
+    """Commits wait for a standby that does not come."""
+
+    def name(standby):
+        postgres.query(ADMINISTRATOR, f"ALTER SYSTEM SET synchronous_standby_names = '{standby}'")
+        postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+        wait_until(
+            lambda: postgres.value(ADMINISTRATOR, "SHOW synchronous_standby_names") == standby,
+            "the server knows for whom it waits",
+        )
+
+    name("nobody")
+    try:
+        yield
+    finally:
+        name("")
+
+
+def test_primary_that_lost_its_standby_tells_nothing(world, daemon, alpha):
+    """Another may have been promoted and know more: neither is what it has a receipt, nor is what
+    it has not a no."""
+    known, unknown = smallest_report(), smallest_report()
+    assert alpha.post(known).status == 201
+    asks = [
+        functools.partial(alpha.get, f"/v1/reports/{known['report_id']}"),
+        functools.partial(alpha.get, f"/v1/reports/{unknown['report_id']}"),
+        functools.partial(alpha.post, known),
+        functools.partial(retract, alpha, unknown),
+    ]
+    with without_standby(world.postgres):
+        for ask in asks:
+            assert ask().problem == "unavailable"
+    wait_until(lambda: asks[0]().status == 200, "it serves again", timeout=20)
+    assert [ask().status for ask in asks] == [200, 404, 200, 404]
+
+
+# What is there before, how it is sent, and the answer in the end. A refusal, too, is news.
+NEWS = {
+    "report": (False, lambda client, report: client.post(report), 201),
+    "retraction": (True, lambda client, report: retract(client, report), 201),
+    "retraction of nothing": (False, lambda client, report: retract(client, report), 404),
+    "receipt": (True, lambda client, report: look_up(client, report), 200),
+    "no receipt": (False, lambda client, report: look_up(client, report), 404),
+}
+
+
 @pytest.mark.parametrize("cut", ["pg_cancel_backend", "pg_terminate_backend"])
-@pytest.mark.parametrize("what", ["report", "retraction"])
+@pytest.mark.parametrize("what", NEWS)
 def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials, what, cut):
     """Each time the wait for the standby is cut short, the commit is there, and its news in doubt:
     a warning, or a lost connection. What is sent again finds itself stored, and waits anew."""
-    waiting = (
-        f"SELECT {cut}(pid) FROM pg_stat_activity"
-        " WHERE datname = %s AND usename = 'daemon' AND wait_event = 'SyncRep'"
+    cut_short = (
+        f"SELECT query_start, {cut}(pid) FROM pg_stat_activity WHERE datname = %s"
+        " AND usename = 'daemon' AND wait_event = 'SyncRep' AND query_start > %s"
     )
+    is_there, send, status = NEWS[what]
     report = usual_report()
     answers = []
     with world.running({"database.store_wait_ms": 20000, "listen.workers": 1}) as daemon:
 
-        def post():
+        def ask():
             with daemon.client(credentials["alpha"], timeout=60) as client:
-                send = client.post if what == "report" else functools.partial(retract, client)
-                answers.append(send(report))
+                answers.append(send(client, report))
 
-        def resends():
-            return daemon.metrics()["intaked_commit_resends_total"]
+        def counts():
+            return [count_of(daemon, report, table) for table in ("report", "retraction")]
 
-        if what == "retraction":
+        if is_there:
             with daemon.client(credentials["alpha"]) as client:
                 assert client.post(report).status == 201
-        world.postgres.query(
-            ADMINISTRATOR, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"
-        )
-        sender = threading.Thread(target=post)
-        try:
-            world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
-            wait_until(
-                lambda: world.postgres.value(ADMINISTRATOR, "SHOW synchronous_standby_names"),
-                "commits wait for a standby",
-            )
+        sender = threading.Thread(target=ask)
+        with without_standby(world.postgres):
             sender.start()
-            for times in range(1, 4):
-                wait_until(
-                    lambda: world.postgres.query(ADMINISTRATOR, waiting, [daemon.database]),
+            began = "-infinity"
+            for _ in range(3):
+                [(began, _)] = wait_until(
+                    lambda: world.postgres.query(  # pylint: disable=cell-var-from-loop
+                        ADMINISTRATOR, cut_short, [daemon.database, began]
+                    ),
                     "the commit waits for the standby",
                 )
-                wait_until(lambda: resends() == times, "it is sent again")
             assert answers == []
-            assert count_of(daemon, report, what) == 1
-        finally:
-            world.postgres.query(ADMINISTRATOR, "ALTER SYSTEM RESET synchronous_standby_names")
-            world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+            counts_before = counts()
         sender.join()
-        assert answers[0].status == 201
-        assert count_of(daemon, report, what) == 1
+        assert answers[0].status == status
+        assert counts() == counts_before
+        assert max(counts()) <= 1
+        if what in ("report", "retraction"):
+            assert daemon.metrics()["intaked_commit_resends_total"] == 3
 
 
 # --- retractions ---
@@ -183,6 +225,10 @@ def test_commit_that_missed_its_standby_is_not_acknowledged(world, credentials, 
 
 def retract(client, report):
     return client.post({"revision": 1, "reason": "R"}, f"/v1/reports/{report['report_id']}/retraction")
+
+
+def look_up(client, report):
+    return client.get(f"/v1/reports/{report['report_id']}")
 
 
 @pytest.fixture
