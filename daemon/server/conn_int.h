@@ -163,5 +163,9 @@ struct quota_limits conn_quota_limits(const struct conn *conn);
 MUST_CHECK bool conn_enter_report(struct conn *conn);
 /* Goes on in the next loop turn. */
 void conn_wake(struct conn *conn);
+/* Bytes of requests that a worker's connections may hold together. */
+size_t conn_input_share(const struct worker *worker);
+/* Counts in the worker's pool what the connection holds of requests. */
+void conn_charge_input(struct conn *conn);
 /* Drops the first bytes of the body. */
 void conn_consume_body(struct conn *conn, size_t len);

@@ -49,10 +49,6 @@ MUST_CHECK bool conn_decode_body(struct conn *conn);
 void conn_refuse_for_memory(struct conn *conn);
 /* Once, if the client waits for it; false when it cannot be written. */
 MUST_CHECK bool conn_send_continue(struct conn *conn);
-/* Bytes of requests that a worker's connections may hold together. */
-size_t conn_input_share(const struct worker *worker);
-/* Counts in the worker's pool what the connection holds of requests. */
-void conn_charge_input(struct conn *conn);
 void conn_release_input(struct conn *conn);
 
 /* conn_batch.c */

@@ -13,7 +13,8 @@ struct history_sample history_sample_of(
 {
 	struct history_sample sample = {
 		.at_us = now_us,
-		.stored = metrics_sum(workers, worker_count, offsetof(struct metrics, stored)),
+		.stored = metrics_sum(
+			workers, worker_count, offsetof(struct metrics, store.reports_stored)),
 		.duplicates =
 			metrics_sum(workers, worker_count, offsetof(struct metrics, duplicates)),
 		.connections = metrics_connections(workers, worker_count),

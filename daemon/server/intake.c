@@ -346,10 +346,11 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 {
 	struct receipt receipt = result->receipt;
 
-	if (conn->partner != NULL) {
-		receipt.partner = conn->partner->name;
-	} else if (result->outcome != STORE_STORED) {
-		/* Its key was revoked meanwhile: a report that it sent is acknowledged, nothing
+	receipt.partner = conn->partner != NULL ? conn->partner->name : str_from(conn->peer.name);
+	bool is_its_doing = result->outcome == STORE_STORED ||
+		(result->outcome == STORE_RETRACTED && receipt.partner.len > 0);
+	if (conn->partner == NULL && !is_its_doing) {
+		/* Its key was revoked meanwhile: what it has brought about is acknowledged, nothing
 		 * else is told. */
 		reply_refuse(conn, REJECT_PARTNER_UNKNOWN, NULL);
 		conn_drive(conn);
@@ -357,7 +358,6 @@ void intake_store_result(struct conn *conn, const struct store_result *result)
 	}
 	switch (result->outcome) {
 	case STORE_STORED:
-		metric_add(&conn->worker->metrics.stored, 1);
 		metric_add(&reply_partner_metrics(conn)->stored, 1);
 		reply_send(conn);
 		break;

@@ -8,9 +8,9 @@
  * other and touches no neighbour.
  *
  * What bounds memory: one line and a read's worth of the body; so many reports pending; so many
- * bytes of results that the client has not taken. At any of these no further line is taken, and so
- * nothing is read. Whoever waits for room in the store's queue is woken when the store has answered
- * somebody.
+ * bytes of results that the client has not taken, fewer while memory for requests is short. At any
+ * of these no further line is taken, and so nothing is read. Whoever waits for room in the store's
+ * queue is woken when the store has answered somebody.
  *
  * An atomic batch is gathered: its reports go to one transaction of their own, which is sent when
  * every line was found good, and the answer begins when its end is known. A dry run asks the store
@@ -31,6 +31,8 @@
 /* Lines judged before others get their turn. */
 #define STEP_LINES 4
 #define UNZIP_BYTES ((size_t)32 * 1024)
+/* Held for results, however little memory is left. */
+#define RESULTS_ALWAYS_BYTES ((size_t)64 * 1024)
 
 /* --- life --- */
 
@@ -152,12 +154,13 @@ static void drop_bytes(struct conn *conn, size_t len)
 	}
 }
 
-static bool is_over_limit(const struct conn *conn)
+/* With len bytes more. */
+static bool is_over_limit(const struct conn *conn, size_t len)
 {
 	const struct conf *conf = conn->batch->generation->conf;
 	int64_t max_bytes = conn->batch->is_atomic ? conf->limits_max_atomic_bytes
 						   : conf->limits_max_batch_bytes;
-	return conn->batch->bytes > (uint64_t)max_bytes;
+	return conn->batch->bytes + len > (uint64_t)max_bytes;
 }
 
 /*
@@ -183,11 +186,20 @@ static bool is_full_of_results(const struct intake_batch *batch)
 	return batch->results.bytes >= (size_t)batch->generation->conf->limits_max_unread_bytes;
 }
 
+/* Results that nobody takes leave room in the pool for the requests of others. */
+static bool holds_too_much(const struct conn *conn)
+{
+	const struct worker *worker = conn->worker;
+	return conn->batch->results.bytes > RESULTS_ALWAYS_BYTES &&
+		worker->input_bytes > conn_input_share(worker) / 4 * 3;
+}
+
 /* No line is taken for which there is no room: what is refused for want of room must be rare. */
 static bool has_room(struct conn *conn)
 {
 	struct intake_batch *batch = conn->batch;
-	if (!results_may_wait(&batch->results) || is_full_of_results(batch)) {
+	if (!results_may_wait(&batch->results) || is_full_of_results(batch) ||
+		(!batch->is_atomic && holds_too_much(conn))) {
 		return false;
 	}
 	if (batch->is_dry_run || batch->is_atomic) {
@@ -213,6 +225,12 @@ static enum intake_lines take_line(struct conn *conn)
 	struct str waiting = waiting_bytes(conn, &is_end);
 	enum http_line told = http_lines_next(
 		&conn->batch->lines, waiting.data, waiting.len, is_end, &line, &used);
+	if (is_over_limit(conn, used)) {
+		/* What was passed over has no answer, or had its own. */
+		uint64_t number = conn->batch->lines.number + (told == HTTP_LINE_MORE ? 1 : 0);
+		intake_batch_end_over_limit(conn, number);
+		return INTAKE_LINES_ENDED;
+	}
 	if (told == HTTP_LINE_TEXT) {
 		intake_batch_take_report(conn, line);
 	} else if (told == HTTP_LINE_TOO_LONG) {
@@ -222,10 +240,6 @@ static enum intake_lines take_line(struct conn *conn)
 		return INTAKE_LINES_ENDED; /* it was refused as a whole */
 	}
 	drop_bytes(conn, used);
-	if (is_over_limit(conn) && !conn->batch->has_all_lines) {
-		intake_batch_end_over_limit(conn);
-		return INTAKE_LINES_ENDED;
-	}
 	if (told != HTTP_LINE_MORE) {
 		return INTAKE_LINES_MORE;
 	}
@@ -323,6 +337,7 @@ enum intake_lines intake_batch_take_lines(struct conn *conn)
 	if (conn->batch != NULL) {
 		/* A place was taken for a line that has not come. */
 		intake_batch_leave_unused(conn->batch);
+		conn_charge_input(conn);
 	}
 	return lines;
 }

@@ -93,7 +93,6 @@ static void take_store_result(
 {
 	switch (stored->outcome) {
 	case STORE_STORED:
-		metric_add(&conn->worker->metrics.stored, 1);
 		metric_add(&reply_partner_metrics(conn)->stored, 1);
 		intake_batch_settle(conn, result);
 		break;
@@ -121,7 +120,10 @@ static void take_store_result(
 		refuse_line(conn, result, REJECT_BATCH_ROLLED_BACK, NULL);
 		break;
 	case STORE_UNSTORABLE:
-		refuse_line(conn, result, REJECT_UNSTORABLE, NULL);
+		refuse_line(conn, result, REJECT_UNSTORABLE,
+			conn->batch->is_atomic ? "one of the batch's reports cannot be stored; "
+						 "sent one by one the others can"
+					       : NULL);
 		break;
 	case STORE_UNAVAILABLE:
 		refuse_line(conn, result, REJECT_UNAVAILABLE, "the database is away");
@@ -137,10 +139,10 @@ void intake_batch_result(struct conn *conn, uint32_t name, const struct store_re
 	conn_wake(conn);
 }
 
-static struct result *add_result(struct conn *conn)
+static struct result *add_result(struct conn *conn, uint64_t number)
 {
 	struct intake_batch *batch = conn->batch;
-	struct result *result = results_add(&batch->results, batch->lines.number);
+	struct result *result = results_add(&batch->results, number);
 	if (result == NULL) {
 		intake_batch_break(batch);
 	}
@@ -263,7 +265,7 @@ void intake_batch_take_report(struct conn *conn, struct str line)
 {
 	struct intake_batch *batch = conn->batch;
 	struct judgement judgement;
-	struct result *result = add_result(conn);
+	struct result *result = add_result(conn, conn->batch->lines.number);
 	if (result == NULL) {
 		return;
 	}
@@ -298,16 +300,16 @@ void intake_batch_take_report(struct conn *conn, struct str line)
 
 void intake_batch_take_too_long(struct conn *conn)
 {
-	struct result *result = add_result(conn);
+	struct result *result = add_result(conn, conn->batch->lines.number);
 	if (result != NULL) {
 		conn->batch->reports++;
 		refuse_line(conn, result, REJECT_LINE_TOO_LONG, NULL);
 	}
 }
 
-void intake_batch_end_over_limit(struct conn *conn)
+void intake_batch_end_over_limit(struct conn *conn, uint64_t number)
 {
-	struct result *result = add_result(conn);
+	struct result *result = add_result(conn, number);
 	if (result != NULL) {
 		end_with(conn, result, REJECT_BODY_TOO_LARGE);
 	}

@@ -47,8 +47,8 @@ struct intake_batch {
 void intake_batch_take_report(struct conn *conn, struct str line);
 /* A line over the limit of a report, of which nothing is kept. */
 void intake_batch_take_too_long(struct conn *conn);
-/* The body as a whole is over its limit: no further line is taken. */
-void intake_batch_end_over_limit(struct conn *conn);
+/* With the line of this number the body as a whole is over its limit: no further one is taken. */
+void intake_batch_end_over_limit(struct conn *conn, uint64_t number);
 /* Counts the result, which is not pending any more and may be written. */
 void intake_batch_settle(struct conn *conn, struct result *result);
 /* Counts no more reports as in flight than wait for the store. */

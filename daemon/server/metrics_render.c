@@ -329,7 +329,7 @@ static const struct row rows[] = {
 		.samples = histogram, .offset = W(request_milliseconds), BUCKETS(0, 16, 1e3)},
 	{ROW("intaked_reports_stored", COUNTER,
 		"Reports committed."),
-		.samples = of_workers, .offset = W(stored)},
+		.samples = of_workers, .offset = W(store.reports_stored)},
 	{ROW("intaked_reports_duplicate", COUNTER,
 		"Repeats answered with the first receipt."),
 		.samples = of_workers, .offset = W(duplicates)},

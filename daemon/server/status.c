@@ -70,7 +70,7 @@ static void add_reports(struct json_writer *json, const struct status_values *va
 		refused += sum(values, AT(refused) + i * sizeof(metric_counter));
 	}
 	json_open(json, "reports", '{');
-	add_sum(json, values, "stored", AT(stored));
+	add_sum(json, values, "stored", AT(store.reports_stored));
 	add_sum(json, values, "duplicate", AT(duplicates));
 	json_integer(json, "refused", (int64_t)refused);
 	json_time(json, "last_commit_at", last_commit_us(values));

@@ -61,7 +61,6 @@ struct metrics {
 	metric_counter refused[REJECT_COUNT];
 	metric_counter report_errors[REPORT_CODE_COUNT];
 	metric_counter report_warnings[REPORT_CODE_COUNT];
-	metric_counter stored;
 	metric_counter duplicates;
 	metric_counter handshakes;
 	metric_counter handshake_failures[HANDSHAKE_FAILURE_COUNT];

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from batches import post_batch, results_of
 from client import encode, request_bytes
 from harness import ADMINISTRATOR, PATIENCE, wait_until
 from reports import smallest_report, usual_report
@@ -262,6 +263,10 @@ def test_row_that_only_the_database_refuses_costs_no_neighbour(daemon, credentia
     with daemon.client(credentials["alpha"]) as client:
         assert client.post(poison).problem == "unstorable"
         assert client.get("/v1/whoami").status == 200
+        whole = post_batch(client, [smallest_report(), poison], query="?atomic=true")
+        for result in results_of(whole, status=500):
+            assert result.problem == "unstorable"
+            assert "one by one" in result.problem_body["detail"]
         daemon.rows("ALTER TABLE intake.report DROP CONSTRAINT poison")
         assert client.post(poison).status == 201
 

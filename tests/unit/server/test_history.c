@@ -163,8 +163,8 @@ static void test_samples_are_sums_over_workers(void **state)
 	static struct metrics metrics[2];
 	const struct metrics *workers[] = {&metrics[0], &metrics[1]};
 	(void)state;
-	metric_add(&metrics[0].stored, 3);
-	metric_add(&metrics[1].stored, 4);
+	metric_add(&metrics[0].store.reports_stored, 3);
+	metric_add(&metrics[1].store.reports_stored, 4);
 	metric_add(&metrics[0].duplicates, 5);
 	metric_add(&metrics[0].refused[0], 1);
 	metric_add(&metrics[1].refused[REJECT_COUNT - 1], 1);

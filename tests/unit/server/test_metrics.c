@@ -189,15 +189,16 @@ static void test_a_page_of_everything_counted_is_openmetrics(void **state)
 static void test_workers_are_summed(void **state)
 {
 	(void)state;
-	metric_set(&workers[0]->stored, 40);
-	metric_set(&workers[1]->stored, 2);
+	metric_set(&workers[0]->store.reports_stored, 40);
+	metric_set(&workers[1]->store.reports_stored, 2);
 	metric_set(&workers[0]->connections[PHASE_IDLE], 3);
 	metric_set(&workers[1]->connections[PHASE_COMMIT], 4);
 	const char *text = rendered();
 	assert_true(value_of(text, "intaked_reports_stored_total") == 42);
 	assert_true(value_of(text, "intaked_connections{state=\"idle\"}") == 3);
 	assert_int_equal(metrics_connections(readable, 2), 7);
-	assert_int_equal(metrics_sum(readable, 2, offsetof(struct metrics, stored)), 42);
+	assert_int_equal(
+		metrics_sum(readable, 2, offsetof(struct metrics, store.reports_stored)), 42);
 }
 
 static void test_requests_are_counted_by_resource_and_status(void **state)
