@@ -25,6 +25,10 @@
 #include <event2/listener.h>
 
 #define REST_MS 100
+/* A peer whose machine is gone is noticed within two minutes. */
+#define KEEPALIVE_IDLE_S 60
+#define KEEPALIVE_INTERVAL_S 15
+#define KEEPALIVE_PROBES 4
 /* Accepting works again when it has for so long: a fault that comes and goes is one fault. */
 #define RECOVERED_AFTER_MS 10000
 
@@ -99,6 +103,20 @@ static bool bind_ip(int fd, const struct sockaddr_storage *address, socklen_t le
 	return true;
 }
 
+/* What is accepted inherits it. A socket of another kind has no such option and needs none. */
+static void keep_alive(int fd)
+{
+	const int on = 1;
+	const int idle_s = KEEPALIVE_IDLE_S;
+	const int interval_s = KEEPALIVE_INTERVAL_S;
+	const int probes = KEEPALIVE_PROBES;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
 bool listener_socket_open(struct listener_socket *listening, const char *address, int backlog,
 	mode_t unix_mode, struct err *err)
 {
@@ -120,6 +138,7 @@ bool listener_socket_open(struct listener_socket *listening, const char *address
 		close(fd);
 		return false;
 	}
+	keep_alive(fd);
 	listening->fd = fd;
 	len = sizeof(listening->address);
 	if (listen(fd, backlog) != 0 ||
@@ -153,6 +172,7 @@ bool listener_socket_adopt(struct listener_socket *listening, int fd, struct err
 		getsockname(fd, (struct sockaddr *)&listening->address, &len) != 0) {
 		return err_set(err, "%s", strerror(errno));
 	}
+	keep_alive(fd);
 	listening->fd = fd;
 	return true;
 }

@@ -15,23 +15,24 @@
 #include <openssl/err.h>
 
 /*
- * OpenSSL answers new keys without returning, so a peer that sends nothing else would hold the
- * thread. Honest ones ask for new keys after gigabytes.
+ * OpenSSL answers new keys, and in TLS 1.2 a new hello with its refusal, without returning: a peer
+ * that sends nothing else would hold the thread. Honest ones ask for new keys after gigabytes. The
+ * first is the hello of the handshake.
  */
-#define KEY_UPDATES_MAX 32
+#define ASIDES_MAX 33
 
-static void count_key_updates(int is_sent, int version, int content_type, const void *data,
-	size_t len, SSL *ssl, void *arg)
+static void count_asides(int is_sent, int version, int content_type, const void *data, size_t len,
+	SSL *ssl, void *arg)
 {
 	struct tls_stream *stream = arg;
 	const unsigned char *message = data;
 
 	(void)version;
 	if (is_sent || content_type != SSL3_RT_HANDSHAKE || len == 0 ||
-		message[0] != SSL3_MT_KEY_UPDATE) {
+		(message[0] != SSL3_MT_KEY_UPDATE && message[0] != SSL3_MT_CLIENT_HELLO)) {
 		return;
 	}
-	if (stream->key_updates++ >= KEY_UPDATES_MAX) {
+	if (stream->asides++ >= ASIDES_MAX) {
 		SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
 	}
 }
@@ -49,7 +50,7 @@ bool tls_stream_init(struct tls_stream *stream, int fd, SSL_CTX *ctx)
 		return false;
 	}
 	SSL_set_accept_state(stream->ssl);
-	SSL_set_msg_callback(stream->ssl, count_key_updates);
+	SSL_set_msg_callback(stream->ssl, count_asides);
 	SSL_set_msg_callback_arg(stream->ssl, stream);
 	return true;
 }
@@ -165,9 +166,9 @@ enum stream_result tls_stream_read(
 	int returned = SSL_read_ex(stream->ssl, data, size, n_out);
 	enum stream_result result = returned == 1 ? STREAM_DONE : stream_fault(stream, returned);
 	ERR_clear_error();
-	if (stream->key_updates > KEY_UPDATES_MAX) {
+	if (stream->asides > ASIDES_MAX) {
 		*n_out = 0;
-		return stream_break(stream, STREAM_FAILED, "too many key updates");
+		return stream_break(stream, STREAM_FAILED, "too many key updates or hellos");
 	}
 	return result;
 }

@@ -31,7 +31,7 @@ struct tls_stream {
 	enum handshake_failure failure;
 	const char
 		*detail; /* what OpenSSL says of the last failure, static, or NULL; for the log */
-	uint16_t key_updates;
+	uint16_t asides;
 	bool is_broken; /* after a fatal error TLS may say no more, not even close_notify */
 	bool is_shutdown_sent;
 	bool is_unread; /* since the end of the handshake */

@@ -128,12 +128,18 @@ static void test_accepted_sockets_are_ready_for_use(void **state)
 	run_until(&scene, 1);
 	int fd = scene.accepted[0];
 	int no_delay = 0;
+	int keeps_alive = 0;
+	int idle_s = 0;
 	socklen_t len = sizeof(no_delay);
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	assert_true(fcntl(scene.listening.fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &len), 0);
 	assert_int_equal(no_delay, 1);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keeps_alive, &len), 0);
+	assert_int_equal(keeps_alive, 1);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &len), 0);
+	assert_int_equal(idle_s, 60);
 	scene_close(&scene);
 }
 

@@ -23,7 +23,11 @@
 
 #include <cmocka.h>
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 
 static struct pki_folder folder;
 static struct pki_pair root;
@@ -871,6 +875,92 @@ static void test_new_keys_are_taken_32_times(void **state)
 	link_close(&link);
 }
 
+enum { GCM_KEY = 16, GCM_SALT = 4, GCM_NONCE = 8, GCM_TAG = 16 };
+
+struct sealer {
+	unsigned char key[GCM_KEY];
+	unsigned char salt[GCM_SALT];
+	unsigned char sequence; /* of the client's next record: few are sent */
+};
+
+/* RFC 5246, 6.3, and RFC 5288: the client's half of the keys that both have. */
+static struct sealer sealer_of(const SSL *ssl)
+{
+	unsigned char master[SSL_MAX_MASTER_KEY_LENGTH];
+	unsigned char seed[13 + 2 * SSL3_RANDOM_SIZE] = "key expansion";
+	unsigned char block[2 * GCM_KEY + 2 * GCM_SALT];
+	size_t master_len =
+		SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof(master));
+	SSL_get_server_random(ssl, seed + 13, SSL3_RANDOM_SIZE);
+	SSL_get_client_random(ssl, seed + 13 + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE);
+	OSSL_PARAM parameters[] = {
+		OSSL_PARAM_construct_utf8_string("digest", (char[]){"SHA256"}, 0),
+		OSSL_PARAM_construct_octet_string("secret", master, master_len),
+		OSSL_PARAM_construct_octet_string("seed", seed, sizeof(seed)),
+		OSSL_PARAM_construct_end()};
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+	EVP_KDF_CTX *derivation = EVP_KDF_CTX_new(kdf);
+	assert_int_equal(EVP_KDF_derive(derivation, block, sizeof(block), parameters), 1);
+	EVP_KDF_CTX_free(derivation);
+	EVP_KDF_free(kdf);
+	struct sealer sealer = {.sequence = 1}; /* 0 was Finished */
+	memcpy(sealer.key, block, GCM_KEY);
+	memcpy(sealer.salt, block + sizeof(block) - 2 * GCM_SALT, GCM_SALT);
+	return sealer;
+}
+
+/* A handshake record with a ClientHello of no content: what OpenSSL's client sends but once. */
+static void send_hello(struct link *link, struct sealer *sealer)
+{
+	const unsigned char hello[4] = {SSL3_MT_CLIENT_HELLO};
+	unsigned char record[5 + GCM_NONCE + sizeof(hello) + GCM_TAG] = {
+		SSL3_RT_HANDSHAKE, 3, 3, 0, GCM_NONCE + sizeof(hello) + GCM_TAG};
+	unsigned char nonce[GCM_SALT + GCM_NONCE] = {0};
+	unsigned char about[13] = {0};
+	unsigned char *sealed = record + 5 + GCM_NONCE;
+	int len;
+	memcpy(nonce, sealer->salt, GCM_SALT);
+	nonce[sizeof(nonce) - 1] = sealer->sequence;
+	memcpy(record + 5, nonce + GCM_SALT, GCM_NONCE);
+	about[7] = sealer->sequence++;
+	memcpy(about + 8, (unsigned char[]){SSL3_RT_HANDSHAKE, 3, 3, 0, sizeof(hello)}, 5);
+	EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+	assert_true(EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, sealer->key, nonce));
+	assert_true(EVP_EncryptUpdate(cipher, NULL, &len, about, sizeof(about)));
+	assert_true(EVP_EncryptUpdate(cipher, sealed, &len, hello, sizeof(hello)));
+	assert_true(EVP_EncryptFinal_ex(cipher, sealed + sizeof(hello), &len));
+	assert_true(
+		EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, GCM_TAG, sealed + sizeof(hello)));
+	EVP_CIPHER_CTX_free(cipher);
+	assert_int_equal(write(link->client_fd, record, sizeof(record)), sizeof(record));
+}
+
+static void test_hellos_are_refused_32_times(void **state)
+{
+	(void)state;
+	struct conf conf = good_conf();
+	conf.tls_allow_tls12 = true;
+	SSL_CTX *server = server_context(&conf);
+	SSL_CTX *client = client_context(&good, NULL);
+	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(client, "ECDHE-ECDSA-AES128-GCM-SHA256");
+	struct link link;
+	char byte;
+	size_t n;
+	link_open(&link, server, client);
+	assert_shakes(&link);
+	struct sealer sealer = sealer_of(link.client);
+	for (int i = 0; i < 32; i++) {
+		send_hello(&link, &sealer);
+	}
+	assert_int_equal(tls_stream_read(&link.server, &byte, 1, &n), STREAM_WANT_READ);
+	send_hello(&link, &sealer);
+	assert_int_equal(tls_stream_read(&link.server, &byte, 1, &n), STREAM_FAILED);
+	link_close(&link);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+}
+
 /* A connected pair over TCP; [1] is the client's and blocks for at most ten seconds. */
 static void connect_tcp(int fds[2])
 {
@@ -973,6 +1063,7 @@ int main(void)
 		cmocka_unit_test(test_writing_to_a_peer_that_is_gone_is_a_cut),
 		cmocka_unit_test(test_a_plain_stream_needs_no_handshake),
 		cmocka_unit_test(test_new_keys_are_taken_32_times),
+		cmocka_unit_test(test_hellos_are_refused_32_times),
 		cmocka_unit_test(test_a_refused_client_reads_the_alert_and_no_reset),
 		cmocka_unit_test(test_every_failure_has_a_name_of_its_own),
 	};
