@@ -146,7 +146,7 @@ static void on_reader_state(void *ctx, bool is_available, bool is_schema_wrong, 
 	enum link_state before = process->reader_link;
 	database_state_note(
 		&process->shared->database, &process->reader_link, is_available, reason);
-	if (process->is_serving && process->reader_link != before) {
+	if (process->is_serving && !process->is_stopping && process->reader_link != before) {
 		process_notify_status(process);
 	}
 	if (!is_available) {

@@ -19,6 +19,7 @@ struct place {
 	struct listener_socket *socket;
 	const char *address; /* empty: none is wanted */
 	int backlog;
+	bool is_local; /* what it serves is for this machine alone */
 };
 
 enum { PLACE_PARTNERS, PLACE_ADMIN, PLACE_CONTROL, PLACES };
@@ -56,6 +57,12 @@ static bool take_passed(struct place places[PLACES], int fd, const char *name, s
 		return err_prefix(
 			err, "the socket named %s that the service manager passed", place->name);
 	}
+	if (place->is_local && !address_is_local(&place->socket->address)) {
+		return err_set(err,
+			"the socket named %s that the service manager passed listens on %s, "
+			"expected a loopback address or a unix socket",
+			place->name, address_format(&place->socket->address, address));
+	}
 	log_info("socket-passed", "name=%s address=%s instead_of=%s", place->name,
 		address_format(&place->socket->address, address), place->setting);
 	return true;
@@ -92,11 +99,11 @@ bool sockets_open(struct process *process, struct err *err)
 	const struct conf *conf = process->generation->conf;
 	struct place places[PLACES] = {
 		[PLACE_PARTNERS] = {"partners", "listen.address", &process->partners,
-			conf->listen_address, (int)conf->listen_backlog},
+			conf->listen_address, (int)conf->listen_backlog, false},
 		[PLACE_ADMIN] = {"admin", "admin.address", &process->admin_socket,
-			conf->admin_address, ADMIN_BACKLOG},
+			conf->admin_address, ADMIN_BACKLOG, true},
 		[PLACE_CONTROL] = {"control", "control.path", &process->control_socket,
-			conf->control_path, CONTROL_BACKLOG},
+			conf->control_path, CONTROL_BACKLOG, true},
 	};
 	return take_all_passed(places, err) && open_rest(places, err);
 }

@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
+
+/* Kept: the watchdog is to be fed when there are no descriptors left, too. */
+static int notify_fd = -1;
 
 void systemd_notify(const char *fmt, ...)
 {
@@ -31,15 +33,13 @@ void systemd_notify(const char *fmt, ...)
 	if (path[0] == '@') {
 		address.sun_path[0] = '\0'; /* abstract */
 	}
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return;
+	if (notify_fd < 0) {
+		notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	}
 	/* A manager that does not listen at the moment must not hold up what else is served. */
-	ssize_t sent = sendto(fd, state, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT,
+	ssize_t sent = sendto(notify_fd, state, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT,
 		(struct sockaddr *)(void *)&address, size);
 	(void)sent;
-	close(fd);
 }
 
 int64_t systemd_watchdog_ms(void)

@@ -16,7 +16,8 @@ struct watchdog {
 	struct event *look;
 	struct worker *const *workers;
 	const int *worker_count;
-	uint32_t number; /* that was sent last; 0: none */
+	uint32_t number; /* that was sent last */
+	int asked;       /* the first so many workers were sent it; those after them began later */
 	int silent_workers;
 	bool was_silent;
 };
@@ -24,7 +25,7 @@ struct watchdog {
 static int count_silent(const struct watchdog *watchdog)
 {
 	int silent = 0;
-	for (int i = 0; i < *watchdog->worker_count && watchdog->number != 0; i++) {
+	for (int i = 0; i < watchdog->asked; i++) {
 		const struct worker *worker = watchdog->workers[i];
 		silent += !worker_is_done(worker) && worker_beat(worker) != watchdog->number;
 	}
@@ -55,8 +56,8 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 	}
 	systemd_notify("WATCHDOG=1");
 	watchdog->number++;
-	watchdog->number += watchdog->number == 0;
-	for (int i = 0; i < *watchdog->worker_count; i++) {
+	watchdog->asked = *watchdog->worker_count;
+	for (int i = 0; i < watchdog->asked; i++) {
 		worker_send_ping(watchdog->workers[i], watchdog->number);
 	}
 }

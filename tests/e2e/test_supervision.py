@@ -49,6 +49,19 @@ def test_a_silent_worker_starves_the_watchdog(world, credentials):
     daemon.stop()
 
 
+def test_the_watchdog_is_fed_when_the_database_comes_late(world):
+    """The manager's patience is shorter than the wait for it, in which there are no workers."""
+    daemon = world.daemon()
+    daemon.add_partner("alpha")
+    daemon.environment["WATCHDOG_USEC"] = str(int(1500000 * PATIENCE))
+    with world.postgres.frozen():
+        daemon.start()
+        fed = watchdog_pings(daemon)
+        wait_until(lambda: watchdog_pings(daemon) >= fed + 3, "the watchdog is fed")
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=30)
+    daemon.stop()
+
+
 def test_nobody_who_does_not_watch_is_told(world):
     with world.running() as daemon:
         assert daemon.admin("/readyz")[0] == 200
@@ -136,6 +149,16 @@ def test_sockets_that_are_not_understood_end_the_start(passed):
     assert passed.log_lines("start-failed", "partner", "expected partners, admin or control")
 
 
+@pytest.mark.parametrize("name, address", [("admin", "0.0.0.0"), ("control", "0.0.0.0")])
+def test_a_passed_socket_that_others_reach_ends_the_start(passed, name, address):
+    """There is no authentication behind it."""
+    passed.passed_sockets[name].close()
+    passed.passed_sockets[name] = listen_on(socket.AF_INET, (address, 0))
+    passed.start(is_ready_expected=False)
+    assert passed.wait_for_exit() == 1
+    assert passed.log_lines("start-failed", f"the socket named {name}", "expected a loopback address")
+
+
 def test_a_passed_socket_that_does_not_listen_ends_the_start(passed):
     passed.passed_sockets["admin"].close()
     passed.passed_sockets["admin"] = socket.socket()
@@ -152,7 +175,11 @@ def open_descriptors(daemon):
 
 
 def test_without_descriptors_it_goes_on_serving_and_says_so(world, credentials):
-    with world.running() as daemon, daemon.raw_client(credentials["alpha"]) as served:
+    daemon = world.daemon()
+    daemon.add_partner("alpha")
+    daemon.environment["WATCHDOG_USEC"] = str(int(1500000 * PATIENCE))
+    daemon.start()
+    with daemon.raw_client(credentials["alpha"]) as served:
         assert served.exchange(WHOAMI).status == 200
         limit = open_descriptors(daemon) + 4
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
@@ -160,6 +187,8 @@ def test_without_descriptors_it_goes_on_serving_and_says_so(world, credentials):
         wait_until(lambda: daemon.log_lines("accept-failing"), "it is logged")
         assert served.exchange(WHOAMI).status == 200
         assert len(daemon.log_lines("accept-failing")) <= 2, "once for each worker"
+        fed = watchdog_pings(daemon)
+        wait_until(lambda: watchdog_pings(daemon) >= fed + 2, "the watchdog is fed")
         for one in crowd:
             one.close()
 
@@ -169,6 +198,7 @@ def test_without_descriptors_it_goes_on_serving_and_says_so(world, credentials):
 
         wait_until(is_served, "new connections are served again")
         wait_until(lambda: daemon.metrics()["intaked_accept_failures_total"] > 0, "it is counted")
+    daemon.stop()
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(world, credentials):
