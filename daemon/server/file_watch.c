@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file_watch_int.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -145,10 +147,11 @@ static bool start(struct file_watch *watch, struct event_base *base, struct err 
 	return true;
 }
 
-/* The kernel's clock of files ticks. */
-static bool is_later(struct timespec at, int64_t wall_us)
+/* The kernel's clock of files ticks. A time that has not come says nothing: the clock went back. */
+static bool may_be_later(struct timespec at, int64_t wall_us)
 {
-	return (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000 + CLOCK_TICK_US >= wall_us;
+	int64_t at_us = (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
+	return at_us + CLOCK_TICK_US >= wall_us && at_us <= clock_wall_us() + CLOCK_TICK_US;
 }
 
 /* What may have changed after it was read counts as not known. */
@@ -156,7 +159,7 @@ static void begin_at(struct file_watch *watch, int64_t read_at_us)
 {
 	identify(watch, watch->seen);
 	for (size_t i = 0; i < watch->count; i++) {
-		if (is_later(watch->seen[i].changed_at, read_at_us)) {
+		if (may_be_later(watch->seen[i].changed_at, read_at_us)) {
 			look_again_soon(watch);
 		} else {
 			watch->known[i] = watch->seen[i];

@@ -83,6 +83,7 @@ struct generation *generation_load(const char *path, conf_fault_fn *on_fault, vo
 		generation_unref(&generation);
 		return NULL;
 	}
+	generation->tls_expiry = tls_context_expiry(generation->tls);
 	if (!make_documents(generation)) {
 		on_fault(ctx, "no memory");
 		generation_unref(&generation);

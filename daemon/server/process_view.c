@@ -53,7 +53,7 @@ static struct metrics_process process_values(struct process *process)
 	return (struct metrics_process){
 		.is_ready = is_so,
 		.started_at_s = process->started_at_us / 1000000,
-		.expiry = tls_context_expiry(process->generation->tls),
+		.expiry = process->generation->tls_expiry,
 		.database_links = process->worker_count + 1,
 		.database_links_away = atomic_load(&process->shared->database.links_away),
 		.queue_limit = conf->database_max_queued_reports * process->worker_count,

@@ -31,6 +31,7 @@ struct tls_expiry {
  * when the server's certificate or a CRL is out of date. Reads files: for start and reload only.
  */
 MUST_CHECK SSL_CTX *tls_context_new(const struct conf *conf, struct err *err);
+/* Before the first handshake: from then on OpenSSL sorts behind its own lock what is read here. */
 struct tls_expiry tls_context_expiry(SSL_CTX *ctx);
 /*
  * Whether the peer of a finished handshake would be let in by ctx now. For live connections after

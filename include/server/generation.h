@@ -20,6 +20,7 @@ struct generation {
 	struct conf *conf;
 	struct taxonomy *taxonomy;
 	SSL_CTX *tls;
+	struct tls_expiry tls_expiry;
 	struct buf schema;         /* GET /v1/schema */
 	struct buf openapi;        /* GET /v1/openapi.json */
 	struct buf security_txt;   /* GET /.well-known/security.txt; empty: there is none */

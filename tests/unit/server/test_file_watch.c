@@ -22,6 +22,17 @@
 #define QUIET_MS 1000
 #define CHANGE_MS 20000
 
+/* How far the wall clock was set back after the files were written. */
+static int64_t set_back_us;
+
+int64_t __real_clock_wall_us(void);
+int64_t __wrap_clock_wall_us(void);
+
+int64_t __wrap_clock_wall_us(void)
+{
+	return __real_clock_wall_us() - set_back_us;
+}
+
 struct scene {
 	struct event_base *base;
 	struct file_watch *watch;
@@ -142,6 +153,26 @@ static void test_a_change_during_the_reading_is_told(void **state)
 	scene_close(&scene);
 }
 
+/* Else each reload would bring on the next one, until that time has come. */
+static void test_a_file_of_the_future_is_not_told(void **state)
+{
+	struct scene scene;
+	const char *paths[1] = {scene.paths[0]};
+	struct err err = {{0}};
+	(void)state;
+	scene_open(&scene);
+	file_watch_free(&scene.watch);
+	set_back_us = INT64_C(3600) * 1000000;
+	scene.watch =
+		file_watch_new(scene.base, paths, 1, clock_wall_us(), on_change, &scene, &err);
+	assert_non_null(scene.watch);
+	assert_int_equal(count_told(&scene, QUIET_MS), 0);
+	write_file(scene.paths[0], "newer");
+	assert_int_equal(count_told(&scene, CHANGE_MS), 1);
+	set_back_us = 0;
+	scene_close(&scene);
+}
+
 static void test_the_target_of_a_link_is_watched(void **state)
 {
 	struct scene scene;
@@ -193,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_a_file_that_is_written_or_replaced_is_told_once),
 		cmocka_unit_test(test_other_files_of_the_folder_do_not_matter),
 		cmocka_unit_test(test_a_change_during_the_reading_is_told),
+		cmocka_unit_test(test_a_file_of_the_future_is_not_told),
 		cmocka_unit_test(test_the_target_of_a_link_is_watched),
 		cmocka_unit_test(test_a_file_that_is_not_there_may_come),
 	};
