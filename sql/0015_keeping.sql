@@ -209,6 +209,26 @@ $$;
 COMMENT ON FUNCTION intake.wait_for_standby_at_commit IS
 	'Makes the commit of a transaction that only reads wait for a synchronous standby, if there is to be one.';
 
+CREATE OR REPLACE FUNCTION intake.registry()
+RETURNS TABLE (id int, name text, organisations text, may_relay boolean, is_live boolean,
+	is_suspended boolean, keys text, revoked_keys text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM intake.wait_for_standby_at_commit();
+	RETURN QUERY
+	SELECT p.id, p.name, array_to_string(p.organisations, ' '), p.may_relay, p.is_live,
+		p.is_suspended,
+		coalesce(string_agg(encode(k.spki_sha256, 'hex'), ' ' ORDER BY k.spki_sha256)
+			FILTER (WHERE k.revoked_at IS NULL), ''),
+		coalesce(string_agg(encode(k.spki_sha256, 'hex'), ' ' ORDER BY k.spki_sha256)
+			FILTER (WHERE k.revoked_at IS NOT NULL), '')
+	FROM intake.partner AS p LEFT JOIN intake.partner_key AS k ON k.partner_id = p.id
+	GROUP BY p.id
+	ORDER BY p.name;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION intake.find(partner_ids int[], tests boolean[], report_ids text[],
 	revisions int[], digests bytea[]) RETURNS SETOF intake.receipt
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -4,7 +4,7 @@
  * workers poll one listening socket and take one connection a turn, so that the less busy take
  * more; a full one stops polling and the others go on.
  */
-#include "worker_int.h"
+#include "worker_parts_int.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,16 +12,11 @@
 #include "intake_int.h"
 #include "reply_int.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-#define SWEEP_MS 200
-#define TRIM_MS 60000
 #define GIVE_WAY_MS 2
-/* Connections that are worth tidying up after. */
-#define CROWD_MIN 16
 /* Events of WORKER_LAST before the sockets are asked again, and the time they may take. */
 #define LAST_TURN_EVENTS 8
 #define LAST_TURN_US 1000
@@ -34,15 +29,6 @@
 #define BODY_MAX_BYTES ((size_t)16 << 20)
 #define WARNINGS_MAX_BYTES ((size_t)1 << 20)
 
-enum mail_kind { MAIL_REGISTRY, MAIL_GENERATION, MAIL_PING, MAIL_DRAIN, MAIL_QUIT };
-
-struct worker_mail {
-	struct mail mail;
-	struct registry *registry;
-	struct generation *generation;
-	uint32_t number;
-};
-
 /* --- accepting --- */
 
 /* The shares of all workers add up to the limit. */
@@ -54,7 +40,7 @@ static bool is_full(const struct worker *worker)
 	return worker->connection_count >= (uint64_t)share;
 }
 
-static void pause_or_resume(struct worker *worker)
+void worker_poll_or_pause(struct worker *worker)
 {
 	if (worker->listener == NULL) {
 		return;
@@ -63,14 +49,6 @@ static void pause_or_resume(struct worker *worker)
 		listener_pause(worker->listener);
 	} else {
 		listener_resume(worker->listener);
-	}
-}
-
-static void arm_sweep(struct worker *worker)
-{
-	if (!evtimer_pending(worker->sweep, NULL)) {
-		struct timeval interval = {0, SWEEP_MS * 1000L};
-		evtimer_add(worker->sweep, &interval);
 	}
 }
 
@@ -89,130 +67,11 @@ static void on_accept(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
 	struct worker *worker = ctx;
 	conn_open(worker, fd, peer);
-	arm_sweep(worker);
+	worker_arm_sweep(worker);
 	if (worker->connection_count > 0 && has_more_than_others(worker)) {
 		listener_rest(worker->listener, GIVE_WAY_MS);
 	}
-	pause_or_resume(worker);
-}
-
-/* --- deadlines --- */
-
-/* Lists that are entered at their back are looked at only as far as the timeout has passed. */
-static void sweep_ordered(struct worker *worker, enum conn_state state, int64_t now_ms)
-{
-	struct list *head = &worker->states[state];
-	int64_t timeout_ms = conn_timeout_ms(worker_conf(worker), state);
-	while (!list_is_empty(head)) {
-		struct conn *conn = LIST_OWNER(head->next, struct conn, link);
-		if (now_ms - conn->since_ms < timeout_ms) {
-			return;
-		}
-		conn_deadline_passed(conn);
-	}
-}
-
-static bool is_too_slow(const struct conn *conn, int64_t now_ms)
-{
-	const struct conf *conf = worker_conf(conn->worker);
-	int64_t age_ms = now_ms - conn->request_at_ms;
-	if (age_ms <= conf->limits_min_rate_grace_ms) {
-		return false;
-	}
-	int64_t arrived = (int64_t)conn->in.len;
-	return arrived * 1000 <
-		conf->limits_min_rate_bytes_per_s * (age_ms - conf->limits_min_rate_grace_ms);
-}
-
-static void sweep_all(struct worker *worker, enum conn_state state, int64_t now_ms)
-{
-	struct list *head = &worker->states[state];
-	struct list *link = head->next;
-	int64_t timeout_ms = conn_timeout_ms(worker_conf(worker), state);
-	while (link != head) {
-		struct conn *conn = LIST_OWNER(link, struct conn, link);
-		link = link->next;
-		if (now_ms - conn->since_ms >= timeout_ms ||
-			(state == CONN_BODY && is_too_slow(conn, now_ms))) {
-			conn_deadline_passed(conn);
-		}
-	}
-}
-
-static void sweep_batches(struct worker *worker, int64_t now_ms)
-{
-	struct list *head = &worker->states[CONN_BATCH];
-	struct list *link = head->next;
-	while (link != head) {
-		struct conn *conn = LIST_OWNER(link, struct conn, link);
-		link = link->next;
-		conn_batch_check(conn, now_ms);
-	}
-}
-
-static void end_if_drained(struct worker *worker, int64_t now_ms)
-{
-	if (!worker->is_draining) {
-		return;
-	}
-	if (worker->connection_count == 0 || now_ms >= worker->drain_deadline_ms) {
-		event_base_loopbreak(worker->base);
-	}
-}
-
-/* All are gone, or, as that may never be, half of a crowd is. */
-static bool is_crowd_gone(const struct worker *worker)
-{
-	uint32_t count = worker->connection_count;
-	bool is_reaped = list_is_empty(&worker->states[CONN_CLOSED]);
-	return is_reaped &&
-		(count == 0 || (worker->crowd >= CROWD_MIN && count <= worker->crowd / 2));
-}
-
-/*
- * Gives back what others have left behind: when a crowd is gone, and, as a database that stalls
- * leaves as much behind under connections that stay, now and then.
- */
-static void trim(struct worker *worker, int64_t now_ms)
-{
-	bool is_gone = is_crowd_gone(worker);
-	if (is_gone) {
-		worker->crowd = 0;
-		conn_table_trim(&worker->table);
-	}
-	if (worker->connection_count > worker->crowd) {
-		worker->crowd = worker->connection_count;
-	}
-	if (is_gone || now_ms - worker->trimmed_at_ms >= TRIM_MS) {
-		worker->trimmed_at_ms = now_ms;
-		malloc_trim(0);
-	}
-}
-
-static void on_sweep(evutil_socket_t fd, short what, void *ctx)
-{
-	struct worker *worker = ctx;
-	int64_t now_ms = clock_monotonic_ms();
-	(void)fd;
-	(void)what;
-	trim(worker, now_ms);
-	sweep_ordered(worker, CONN_HANDSHAKE, now_ms);
-	sweep_ordered(worker, CONN_IDLE, now_ms);
-	sweep_ordered(worker, CONN_HEAD, now_ms);
-	sweep_all(worker, CONN_BODY, now_ms);
-	sweep_batches(worker, now_ms);
-	sweep_ordered(worker, CONN_HELD, now_ms);
-	sweep_all(worker, CONN_ANSWER, now_ms);
-	sweep_ordered(worker, CONN_LINGER, now_ms);
-	if (worker->listener != NULL) {
-		metric_set(&worker->metrics.accept_failures, listener_failures(worker->listener));
-	}
-	end_if_drained(worker, now_ms);
-	/* What waits in the store for nobody any more is to be trimmed after, too. */
-	if (worker->crowd > 0 || worker->connection_count > 0 || worker->is_draining ||
-		store_pending(worker->store) > 0) {
-		arm_sweep(worker);
-	}
+	worker_poll_or_pause(worker);
 }
 
 static void on_reap(evutil_socket_t fd, short what, void *ctx)
@@ -224,8 +83,19 @@ static void on_reap(evutil_socket_t fd, short what, void *ctx)
 	while (!list_is_empty(closed)) {
 		conn_reap(LIST_OWNER(closed->next, struct conn, link));
 	}
-	pause_or_resume(worker);
-	end_if_drained(worker, clock_monotonic_ms());
+	worker_poll_or_pause(worker);
+	worker_end_if_drained(worker, clock_monotonic_ms());
+}
+
+/* Calls each for every connection in a state; each may close or move it. */
+void worker_each_in(struct worker *worker, enum conn_state state, void (*each)(struct conn *conn))
+{
+	struct list *link = worker->states[state].next;
+	while (link != &worker->states[state]) {
+		struct conn *conn = LIST_OWNER(link, struct conn, link);
+		link = link->next;
+		each(conn);
+	}
 }
 
 /* --- what is left for the next turn --- */
@@ -271,151 +141,6 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 	if (!list_is_empty(&worker->next_turn)) {
 		worker_arm_turn(worker);
 	}
-}
-
-/* --- mail --- */
-
-/* Calls each for every connection in a state; each may close or move it. */
-static void for_state(struct worker *worker, enum conn_state state, void (*each)(struct conn *conn))
-{
-	struct list *link = worker->states[state].next;
-	while (link != &worker->states[state]) {
-		struct conn *conn = LIST_OWNER(link, struct conn, link);
-		link = link->next;
-		each(conn);
-	}
-}
-
-static void close_draining(struct conn *conn)
-{
-	conn_close(conn, "draining");
-}
-
-static void close_unasked(struct conn *conn)
-{
-	if (conn->in.len == 0) {
-		close_draining(conn);
-	}
-}
-
-/* An idle connection closes itself, unless a request is there already. */
-static void drive_suspended(struct conn *conn)
-{
-	if (conn->is_suspended) {
-		conn_drive(conn);
-	}
-}
-
-static void take_registry(struct worker *worker, struct registry *registry)
-{
-	struct registry *old = worker->registry;
-	worker->registry = registry;
-	for (int state = CONN_IDLE; state < CONN_CLOSED; state++) {
-		for_state(worker, (enum conn_state)state, conn_identify);
-	}
-	registry_unref(&old);
-	for_state(worker, CONN_IDLE, drive_suspended);
-	for_state(worker, CONN_BATCH, drive_suspended);
-}
-
-static void take_generation(struct worker *worker, struct generation *generation)
-{
-	struct generation *old = worker->generation;
-	worker->generation = generation;
-	store_set_conf(worker->store, generation->conf, generation->taxonomy);
-	generation_unref(&old);
-	pause_or_resume(worker);
-	worker->review_next = 0;
-	worker_arm_turn(worker);
-}
-
-static void start_drain(struct worker *worker)
-{
-	if (worker->is_draining) {
-		return;
-	}
-	worker->is_draining = true;
-	worker->drain_deadline_ms =
-		clock_monotonic_ms() + worker_conf(worker)->limits_drain_timeout_ms;
-	listener_free(&worker->listener);
-	atomic_fetch_sub(&worker->shared->accepting, 1);
-	for_state(worker, CONN_HANDSHAKE, close_draining);
-	for_state(worker, CONN_IDLE, conn_drive);
-	for_state(worker, CONN_HEAD, close_unasked);
-	arm_sweep(worker);
-	end_if_drained(worker, clock_monotonic_ms());
-}
-
-static void on_mail(evutil_socket_t fd, short what, void *ctx)
-{
-	struct worker *worker = ctx;
-	(void)fd;
-	(void)what;
-	ENSURE(worker->magic == WORKER_MAGIC);
-	struct mail *mail = mailbox_take(&worker->mailbox);
-	while (mail != NULL) {
-		struct worker_mail *message = (struct worker_mail *)(void *)mail;
-		mail = mail->next;
-		switch ((enum mail_kind)message->mail.kind) {
-		case MAIL_REGISTRY:
-			take_registry(worker, message->registry);
-			break;
-		case MAIL_GENERATION:
-			take_generation(worker, message->generation);
-			break;
-		case MAIL_PING:
-			atomic_store(&worker->beat, message->number);
-			break;
-		case MAIL_DRAIN:
-			start_drain(worker);
-			break;
-		case MAIL_QUIT:
-			event_base_loopbreak(worker->base);
-			break;
-		}
-		free(message);
-	}
-}
-
-static void send_mail(struct worker *worker, enum mail_kind kind, struct worker_mail content)
-{
-	struct worker_mail *message = malloc(sizeof(*message));
-	/* A few bytes in the main thread; without them nothing can be told to a worker. */
-	ENSURE(message != NULL);
-	*message = content;
-	message->mail.kind = kind;
-	mailbox_send(&worker->mailbox, &message->mail);
-}
-
-void worker_send_registry(struct worker *worker, struct registry *registry)
-{
-	send_mail(worker, MAIL_REGISTRY, (struct worker_mail){.registry = registry_ref(registry)});
-}
-
-void worker_send_generation(struct worker *worker, struct generation *generation)
-{
-	send_mail(worker, MAIL_GENERATION,
-		(struct worker_mail){.generation = generation_ref(generation)});
-}
-
-void worker_send_ping(struct worker *worker, uint32_t number)
-{
-	send_mail(worker, MAIL_PING, (struct worker_mail){.number = number});
-}
-
-uint32_t worker_beat(const struct worker *worker)
-{
-	return atomic_load(&worker->beat);
-}
-
-void worker_send_drain(struct worker *worker)
-{
-	send_mail(worker, MAIL_DRAIN, (struct worker_mail){0});
-}
-
-void worker_send_quit(struct worker *worker)
-{
-	send_mail(worker, MAIL_QUIT, (struct worker_mail){0});
 }
 
 /* --- store --- */
@@ -476,11 +201,11 @@ static void *worker_main(void *ctx)
 	prctl(PR_SET_NAME, name);
 	event_base_dispatch(worker->base);
 	if (worker->is_draining) {
-		for_state(worker, CONN_HEAD, refuse_rest);
-		for_state(worker, CONN_BODY, refuse_rest);
-		for_state(worker, CONN_WAIT, refuse_rest);
-		for_state(worker, CONN_BATCH, refuse_batch);
-		for_state(worker, CONN_HELD, answer_held);
+		worker_each_in(worker, CONN_HEAD, refuse_rest);
+		worker_each_in(worker, CONN_BODY, refuse_rest);
+		worker_each_in(worker, CONN_WAIT, refuse_rest);
+		worker_each_in(worker, CONN_BATCH, refuse_batch);
+		worker_each_in(worker, CONN_HELD, answer_held);
 	}
 	atomic_store(&worker->is_done, true);
 	return NULL;
@@ -510,9 +235,9 @@ static bool init_loop(struct worker *worker, struct err *err)
 	if (worker->base == NULL || !mailbox_open(&worker->mailbox)) {
 		return err_set(err, "cannot make an event loop");
 	}
-	worker->mail = event_new(
-		worker->base, worker->mailbox.event_fd, EV_READ | EV_PERSIST, on_mail, worker);
-	worker->sweep = evtimer_new(worker->base, on_sweep, worker);
+	worker->mail = event_new(worker->base, worker->mailbox.event_fd, EV_READ | EV_PERSIST,
+		worker_on_mail, worker);
+	worker->sweep = evtimer_new(worker->base, worker_on_sweep, worker);
 	worker->reap = event_new(worker->base, -1, 0, on_reap, worker);
 	worker->turn = evtimer_new(worker->base, on_turn, worker);
 	worker->listener =
@@ -522,7 +247,7 @@ static bool init_loop(struct worker *worker, struct err *err)
 		event_add(worker->mail, NULL) != 0) {
 		return err_set(err, "cannot make the events of a worker");
 	}
-	pause_or_resume(worker);
+	worker_poll_or_pause(worker);
 	return true;
 }
 
@@ -605,19 +330,6 @@ static void free_events(struct worker *worker)
 	}
 }
 
-static void drop_mail(struct worker *worker)
-{
-	struct mail *mail = worker->mailbox.event_fd >= 0 ? mailbox_take(&worker->mailbox) : NULL;
-	while (mail != NULL) {
-		struct worker_mail *message = (struct worker_mail *)(void *)mail;
-		mail = mail->next;
-		registry_unref(&message->registry);
-		generation_unref(&message->generation);
-		free(message);
-	}
-	mailbox_close(&worker->mailbox);
-}
-
 void worker_stop(struct worker **worker_ptr)
 {
 	struct worker *worker = *worker_ptr;
@@ -632,7 +344,7 @@ void worker_stop(struct worker **worker_ptr)
 	store_free(&worker->store);
 	listener_free(&worker->listener);
 	free_events(worker);
-	drop_mail(worker);
+	worker_drop_mail(worker);
 	EVP_MD_free(worker->sha256);
 	EVP_MD_CTX_free(worker->digest);
 	arena_fini(&worker->arena);

@@ -152,12 +152,18 @@ static struct batch *take_whole(struct lanes *lanes, struct lane *lane)
 	return batch;
 }
 
+static bool is_full(const struct conf *conf, const struct batch *batch)
+{
+	return batch->count >= LANES_SHARED_REPORTS || batch->count == batch->capacity ||
+		batch_bytes(batch) >= (size_t)conf->database_max_batch_bytes;
+}
+
 /* Moves up to quota entries of the lane's oldest batch; false when memory is short. */
 static bool move_entries(struct lanes *lanes, const struct conf *conf, struct lane *lane,
 	struct batch *to, uint32_t quota)
 {
 	struct batch *from = first_batch(&lane->batches);
-	for (; quota > 0 && from->moved < from->count && to->count < to->capacity; from->moved++) {
+	for (; quota > 0 && from->moved < from->count && !is_full(conf, to); from->moved++) {
 		struct batch_entry *entry = &from->entries[from->moved];
 		if (entry->is_answered) {
 			continue;
@@ -184,7 +190,7 @@ static struct batch *compose(struct lanes *lanes, const struct conf *conf)
 	uint32_t quota = (uint32_t)(LANES_SHARED_REPORTS / count);
 	struct batch *composed = take_idle(lanes, conf);
 	bool done = composed != NULL;
-	for (size_t i = 0; done && i < count && composed->count < LANES_SHARED_REPORTS; i++) {
+	for (size_t i = 0; done && i < count && !is_full(conf, composed); i++) {
 		struct lane *lane = LIST_OWNER(lanes->active.next, struct lane, link);
 		if (first_batch(&lane->batches)->is_atomic) {
 			if (composed->count > 0) {

@@ -154,10 +154,12 @@ static void link_lost_with_message(struct pg_link *link, const char *what)
 static void on_notice(void *ctx, const PGresult *result)
 {
 	struct pg_link *link = ctx;
-	/* The message is in the server's language, the name of the function that raised it is not.
+	/*
+	 * The message is in the server's language, the name of the function that raised it is not.
+	 * It is always there, unless memory was short for it.
 	 */
 	const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-	if (function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0) {
+	if (function == NULL || strcmp(function, "SyncRepWaitForLSN") == 0) {
 		link->has_doubt = true;
 	}
 }
@@ -449,7 +451,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	" -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"   \
 	" -c tcp_user_timeout=10s"                                                           \
 	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"            \
-	" -c default_transaction_isolation=read\\ committed"
+	" -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
 
 /*
  * dbname is expanded where it stands, behind our own settings, so that what the operator's string

@@ -74,6 +74,10 @@ static void on_result(void *ctx, int kind, const PGresult *result)
 		pg_link_give_up(reader->link, message != NULL ? message : "no reason given");
 		return;
 	}
+	if (pg_link_has_doubt(reader->link)) {
+		pg_link_give_up(reader->link, "the standby has not confirmed what was read");
+		return;
+	}
 	take(reader, result);
 	if (reader->is_asked_again) {
 		reader->is_asked_again = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The session check: schema version, numbers of the types that batches are made of, settings a
+ * The session check: schema version, numbers of the types that batches are made of, settings that a
  * receipt depends on, and codes of the taxonomy that the database does not know.
  */
 #include "schema_int.h"
@@ -15,6 +15,7 @@ const char SCHEMA_SESSION_SQL[] =
 	" 'intake.indicator'::regtype::oid, 'intake.refusal'::regtype::oid,"
 	" current_setting('fsync'), current_setting('full_page_writes'),"
 	" current_setting('synchronous_commit'), pg_is_in_recovery(),"
+	" current_setting('client_min_messages'),"
 	" array_to_string(intake.missing_categories($1::text[]), ', ')";
 
 enum {
@@ -26,6 +27,7 @@ enum {
 	SESSION_FULL_PAGE_WRITES,
 	SESSION_SYNCHRONOUS_COMMIT,
 	SESSION_IN_RECOVERY,
+	SESSION_MESSAGES,
 	SESSION_MISSING
 };
 
@@ -89,6 +91,14 @@ enum pg_refusal schema_check_session(const PGresult *result, const struct conf *
 				durability[i].name);
 			return PG_REFUSAL_DURABILITY;
 		}
+	}
+	/* A wait for a standby that was cut short is told by a warning alone. */
+	if (strcmp(PQgetvalue(result, 0, SESSION_MESSAGES), "error") == 0) {
+		err_set(reason,
+			"the session has client_min_messages = error, expected warning or lower: "
+			"it would "
+			"not be told of a commit that its standby lacks");
+		return PG_REFUSAL_DURABILITY;
 	}
 	session_out->report_oid = oid_at(result, SESSION_REPORT_OID);
 	session_out->indicator_oid = oid_at(result, SESSION_INDICATOR_OID);

@@ -13,12 +13,12 @@ INSERT INTO callable VALUES
 		'volatile', '{intake_daemon}'),
 	('intake.retract(uuid,timestamptz,int,boolean,text,int,text)', 'intake.receipt', true, 'volatile',
 		'{intake_daemon}'),
-	-- Where there is a standby its commit waits for that.
+	-- Where there is a standby the commits of these two wait for that.
+	('intake.registry()', 'setof record', true, 'volatile', '{intake_daemon}'),
 	('intake.find(int[],boolean[],text[],int[],bytea[])', 'setof intake.receipt', true, 'volatile',
 		'{intake_daemon}'),
 	('intake.note_refusals(intake.refusal[])', 'void', true, 'volatile', '{intake_daemon}'),
 	('intake.missing_categories(text[])', 'text[]', true, 'stable', '{intake_daemon}'),
-	('intake.registry()', 'setof record', true, 'stable', '{intake_daemon}'),
 	('intake.schema_version()', 'integer', true, 'stable', '{intake_daemon,intake_operator}'),
 	('intake.partner_quotas()', 'setof record', true, 'stable', '{intake_daemon,intake_operator}'),
 	('intake.housekeep(int)', 'integer', true, 'volatile', '{intake_daemon,intake_operator}'),

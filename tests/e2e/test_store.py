@@ -25,14 +25,16 @@ def is_ready(daemon):
 
 @pytest.fixture
 def trouble(daemon):
-    """Makes each new row of the record raise an error, at once or not before the commit."""
+    """Makes each new row of the record raise an error, at once or not before the commit. sqlstate may
+    be an expression."""
 
     def make(sqlstate, condition="true", at_commit=False, table="report"):
+        code = sqlstate if sqlstate.startswith("CASE") else f"'{sqlstate}'"
         daemon.rows(
             f"""
             CREATE FUNCTION intake.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                IF {condition} THEN RAISE EXCEPTION 'trouble' USING ERRCODE = '{sqlstate}'; END IF;
+                IF {condition} THEN RAISE EXCEPTION 'trouble' USING ERRCODE = {code}; END IF;
                 RETURN NULL;
             END $$;
             CREATE CONSTRAINT TRIGGER trouble AFTER INSERT ON intake.{table}
@@ -84,6 +86,23 @@ def test_trouble_of_the_server_is_503_and_passes(daemon, alpha, trouble, sqlstat
     wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=5)
     assert alpha.post(report).status == 201
     assert count_of(daemon, report) == 1
+
+
+@pytest.mark.parametrize("second", ["23514", "40001"])
+def test_readiness_comes_back_whatever_became_of_the_report_it_hung_on(
+    daemon, alpha, trouble, second
+):
+    """The server was in trouble, and the report that shows that it is over is itself refused, or not
+    waited for any more."""
+    daemon.rows("CREATE SEQUENCE intake.tries; GRANT USAGE ON intake.tries TO PUBLIC")
+    try:
+        trouble(f"CASE nextval('intake.tries') WHEN 1 THEN '53100' ELSE '{second}' END")
+        expected = {"23514": "unstorable", "40001": "unavailable"}[second]
+        assert alpha.post(usual_report()).problem == expected
+        wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=5)
+    finally:
+        trouble.end()
+        daemon.rows("DROP SEQUENCE intake.tries")
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03"])
@@ -163,6 +182,32 @@ def test_primary_that_lost_its_standby_tells_nothing(world, daemon, alpha):
             assert ask().problem == "unavailable"
     wait_until(lambda: asks[0]().status == 200, "it serves again", timeout=20)
     assert [ask().status for ask in asks] == [200, 404, 200, 404]
+
+
+def test_partners_are_not_read_from_a_primary_that_lost_its_standby(world, daemon):
+    """Who was suspended on the promoted one would go on being served."""
+    asked = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event = 'SyncRep'"
+        " AND query LIKE '%%intake.registry()%%'"
+    )
+    with without_standby(world.postgres):
+        wait_until(
+            lambda: world.postgres.query(ADMINISTRATOR, asked, [daemon.database]),
+            "the reader of partners waits",
+        )
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=20)
+
+
+def test_session_that_would_not_be_told_is_not_used(world):
+    """Of a commit that its standby lacks only a warning tells."""
+    daemon = world.daemon()
+    daemon.add_partner("alpha")
+    options = "options='-c client_min_messages=error'"
+    daemon.configure({"database.connection": f"{daemon.settings['database.connection']} {options}"})
+    daemon.start(is_ready_expected=False)
+    wait_until(lambda: daemon.log_lines("client_min_messages"), "it says why")
+    assert daemon.admin("/readyz")[0] == 503
+    daemon.stop()
 
 
 # What is there before, how it is sent, and the answer in the end. A refusal, too, is news.

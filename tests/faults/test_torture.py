@@ -236,7 +236,9 @@ def sweep(tortured, scenario, kind, findings):
             found, ending = tortured.torture(scenario, kind, nth)
             fired += found.count > 0
             if len(ONLY) == 3:
-                print(f"{nth}: {ending or 'goes on'}\n{found.where()}")
+                print(f"{nth}: {ending or 'goes on'}")
+                if ONLY[2].isdecimal():
+                    print(found.where())
             if ending:
                 endings.setdefault(ending, []).append(nth)
         except Finding as finding:

@@ -105,6 +105,26 @@ static void test_two_partners_share_a_small_transaction(void **state)
 	batch_free(&alone);
 }
 
+static void test_a_shared_transaction_has_its_most_bytes_too(void **state)
+{
+	struct scene *scene = *state;
+	submit(scene, 1, 1, NOW_MS);
+	struct lane *lane = LIST_OWNER(scene->lanes.active.next, struct lane, link);
+	size_t one = batch_bytes(LIST_OWNER(lane->batches.next, struct batch, link));
+	size_t most = 1000 + 5 * one;
+	scene->conf->database_max_batch_bytes = (int64_t)most;
+	submit(scene, 1, 19, NOW_MS);
+	submit(scene, 2, 20, NOW_MS);
+	int taken = 0;
+	struct batch *shared;
+	while ((shared = next(scene, NOW_MS)) != NULL) {
+		assert_in_range(batch_bytes(shared), one, most + one);
+		taken += count_of(shared, 1) + count_of(shared, 2);
+		batch_free(&shared);
+	}
+	assert_int_equal(taken, 40);
+}
+
 /* Each report goes once, in the order of its partner's sending. */
 static void test_nothing_is_lost_doubled_or_overtaken(void **state)
 {
@@ -223,6 +243,8 @@ int main(void)
 			test_one_partner_alone_fills_whole_batches, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_two_partners_share_a_small_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_shared_transaction_has_its_most_bytes_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_nothing_is_lost_doubled_or_overtaken, setup, teardown),
 		cmocka_unit_test_setup_teardown(

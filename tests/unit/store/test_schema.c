@@ -25,14 +25,15 @@ enum {
 	FULL_PAGE_WRITES,
 	SYNCHRONOUS_COMMIT,
 	IN_RECOVERY,
+	MESSAGES,
 	MISSING,
 	COLUMNS
 };
 
 static PGresult *session(int changed_column, const char *changed)
 {
-	static const char *const good[COLUMNS] = {
-		TEXT(SCHEMA_VERSION), "16401", "4294967295", "16403", "on", "on", "on", "f", ""};
+	static const char *const good[COLUMNS] = {TEXT(SCHEMA_VERSION), "16401", "4294967295",
+		"16403", "on", "on", "on", "f", "warning", ""};
 	PGresult *result = sample_result(COLUMNS);
 	for (int column = 0; column < COLUMNS; column++) {
 		sample_set_text(
@@ -63,6 +64,8 @@ static void test_a_session_is_used_only_if_it_is_good(void **state)
 		{SYNCHRONOUS_COMMIT, "off", true, PG_REFUSAL_NONE, ""},
 		{VERSION, "1", true, PG_REFUSAL_SCHEMA, "version 1"},
 		{IN_RECOVERY, "t", false, PG_REFUSAL_READ_ONLY, "standby"},
+		{MESSAGES, "notice", false, PG_REFUSAL_NONE, ""},
+		{MESSAGES, "error", false, PG_REFUSAL_DURABILITY, "client_min_messages"},
 		{MISSING, "new-code, other-code", false, PG_REFUSAL_SCHEMA, "new-code, other-code"},
 	};
 	(void)state;
