@@ -6,6 +6,8 @@
  */
 #include "intake_send_answer_int.h"
 
+#include "intake_send_identity_int.h"
+
 #include <string.h>
 
 #define PROBLEM_PREFIX "urn:intaked:problem:"
@@ -127,15 +129,6 @@ void answer_fini(struct answer *answer)
 	*answer = (struct answer){.kind = ANSWER_UNKNOWN, .problem_name = ""};
 }
 
-char *answer_report_id(struct str bytes)
-{
-	json_t *report = json_loadb(bytes.data, bytes.len, 0, NULL);
-	const char *id = json_string_value(json_object_get(report, "report_id"));
-	char *copy = id != NULL ? strdup(id) : NULL;
-	json_decref(report);
-	return copy;
-}
-
 bool answer_is_about(const struct answer *answer, const struct digest *digest, struct str bytes)
 {
 	char hex[2 * DIGEST_BYTES + 1];
@@ -149,7 +142,7 @@ bool answer_is_about(const struct answer *answer, const struct digest *digest, s
 	}
 	/* The first copy was written differently: then the id alone tells. */
 	const char *said_id = json_string_value(json_object_get(answer->receipt, "report_id"));
-	char *id = answer_report_id(bytes);
+	char *id = identity_report_id(bytes);
 	bool is_same = id != NULL && said_id != NULL && strcmp(id, said_id) == 0;
 	free(id);
 	return is_same;

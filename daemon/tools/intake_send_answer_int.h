@@ -46,5 +46,3 @@ void answer_fini(struct answer *answer);
 bool answer_is_about(const struct answer *answer, const struct digest *digest, struct str bytes);
 /* The title of the problem, or what stands for it. */
 const char *answer_title(const struct answer *answer);
-/* The report_id in a report's bytes, for free(); NULL: it cannot be read. */
-char *answer_report_id(struct str bytes);

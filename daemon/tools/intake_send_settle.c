@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "intake_send_backoff_int.h"
+#include "intake_send_identity_int.h"
 #include "intake_send_signal_int.h"
 
 #include <stdio.h>
@@ -91,7 +92,7 @@ static bool settle(struct session *session, struct lane *lane, struct batch_repo
 		return false;
 	}
 	const char *said = json_string_value(json_object_get(answer->receipt, "report_id"));
-	char *read = said == NULL ? answer_report_id(bytes) : NULL;
+	char *read = said == NULL ? identity_report_id(bytes) : NULL;
 	const char *report_id = said != NULL ? said : read;
 	record(session, report, report_id, answer);
 	count(session, report, report_id, answer);

@@ -163,6 +163,18 @@ def test_the_same_reports_written_differently_are_stored_once(sender):
     assert (summary["stored"], summary["stored_before"]) == (3, 3)
 
 
+def test_number_beyond_a_double_keeps_no_report_from_being_known_again(sender):
+    """The server holds such a number, and the receipt of the first copy has another digest."""
+    first = smallest_report(extensions={"example.org": {"x": 0}})
+    text = encode(first).replace(b'"x":0', b'"x":12345678901234567890123456789012345e300')
+    (sender.folder / "a.ndjson").write_bytes(text + b"\n")
+    (sender.folder / "b.ndjson").write_bytes(text.replace(b",", b", ") + b"\n")
+    write_lines(sender.folder / "c.ndjson", smallest_report())
+    assert sender.send("a.ndjson")["stored"] == 1
+    summary = sender.send("b.ndjson", "c.ndjson", connections=1, give_up_after=10)
+    assert (summary["stored"], summary["stored_before"]) == (1, 1)
+
+
 LOWER_LIMITS = {
     "reports": {"limits.max_batch_reports": 3},
     "one report": {"limits.max_batch_reports": 1},
