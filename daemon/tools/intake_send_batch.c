@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "intake_send_batch_int.h"
 
+#include "intake_send_identity_int.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +26,11 @@ bool batch_has_room(const struct batch *batch, const struct source_report *repor
 	if (batch->count == 0) {
 		return true;
 	}
-	return !batch->is_document && !report->is_document && batch->count < limits->reports &&
-		batch->bytes.len + report->cut.bytes.len + 1 <= limits->bytes;
+	if (batch->is_document || report->is_document || batch->count >= limits->reports ||
+		batch->bytes.len + report->cut.bytes.len + 1 > limits->bytes) {
+		return false;
+	}
+	return !limits->keeps_order || identity_revision(report->cut.bytes) == 1;
 }
 
 void batch_add(struct batch *batch, const struct source_report *report)

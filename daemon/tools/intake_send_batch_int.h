@@ -26,6 +26,11 @@ struct batch_report {
 struct batch_limits {
 	size_t reports; /* at least 1 */
 	size_t bytes;   /* one report alone may be larger */
+	/*
+	 * A later revision only begins a batch, so that all before it are answered. In one request
+	 * it could be stored while the one before it has to go again, which is superseded then.
+	 */
+	bool keeps_order;
 };
 
 struct batch {

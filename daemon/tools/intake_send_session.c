@@ -343,7 +343,9 @@ enum outcome session_run(const struct options *options, struct summary *summary,
 	struct session session = {.options = options,
 		.summary = summary,
 		.err = err,
-		.limits = {.reports = BATCH_REPORTS_MAX, .bytes = options->batch_bytes},
+		.limits = {.reports = BATCH_REPORTS_MAX,
+			.bytes = options->batch_bytes,
+			.keeps_order = options->connections == 1},
 		.progress_at_ms = now_ms,
 		.synced_at_ms = now_ms};
 	enum outcome outcome = OUTCOME_LOCAL;

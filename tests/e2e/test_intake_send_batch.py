@@ -175,6 +175,22 @@ def test_number_beyond_a_double_keeps_no_report_from_being_known_again(sender):
     assert (summary["stored"], summary["stored_before"]) == (1, 1)
 
 
+def test_revisions_are_stored_in_their_order_over_one_connection(tmp_path, world):
+    """Though the first is sent again for the partner's quota, which would let the second pass."""
+    quota = {"quota.bytes_per_s": 10000, "quota.bytes_burst": 40000}
+    with world.running(quota) as daemon:
+        sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"))
+        report = smallest_report()
+        revisions = [smallest_report(), report, {**report, "revision": 2}]
+        lines = [encode(revision)[:-1] for revision in revisions]
+        sizes = (38000, 30000, 1000)
+        padded = [line + b" " * (size - len(line)) + b"}\n" for line, size in zip(lines, sizes)]
+        (sender.folder / "a.ndjson").write_bytes(b"".join(padded))
+        summary = sender.send("a.ndjson", connections=1)
+        assert (summary["stored"], summary["refused"]) == (3, 0)
+        assert [result["line"] for result in sender.results()] == [1, 2, 3]
+
+
 LOWER_LIMITS = {
     "reports": {"limits.max_batch_reports": 3},
     "one report": {"limits.max_batch_reports": 1},

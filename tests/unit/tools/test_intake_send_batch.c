@@ -141,6 +141,23 @@ static void test_smaller_limits_offer_less(void **state)
 	batch_fini(&batch);
 }
 
+static void test_later_revision_only_begins_a_batch_that_keeps_order(void **state)
+{
+	(void)state;
+	struct batch_limits ordered = {.reports = 4, .bytes = 100, .keeps_order = true};
+	struct batch_limits unordered = {.reports = 4, .bytes = 100};
+	struct source_report first = report_of("{\"revision\":1}", false);
+	struct source_report second = report_of("{\"revision\":2}", false);
+	struct batch batch;
+	batch_init(&batch, ordered.bytes);
+	assert_true(batch_has_room(&batch, &second, &ordered));
+	batch_add(&batch, &second);
+	assert_true(batch_has_room(&batch, &first, &ordered));
+	assert_false(batch_has_room(&batch, &second, &ordered));
+	assert_true(batch_has_room(&batch, &second, &unordered));
+	batch_fini(&batch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_document_goes_alone_and_byte_by_byte),
 		cmocka_unit_test(test_what_is_not_answered_goes_again),
 		cmocka_unit_test(test_smaller_limits_offer_less),
+		cmocka_unit_test(test_later_revision_only_begins_a_batch_that_keeps_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
