@@ -299,12 +299,14 @@ static void write_report(struct stix_report *report, const json_t *payload)
 
 /* --- rows --- */
 
+/* Extensions are no part of a bundle, and may hold numbers for which jansson refuses a report. */
 static bool append_columns(struct buf *sql, const PGresult *of_report)
 {
 	(void)of_report;
 	return buf_append_str(sql,
 		STR("r.id::text, to_char(r.received_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
-		    " analysis.export_payload(r.id, $1::text)"));
+		    " (convert_from(analysis.export_payload(r.id, $1::text), 'UTF8')::jsonb"
+		    " - 'extensions'::text)::text"));
 }
 
 static bool write_row(struct export *export, const PGresult *row, struct err *err)

@@ -436,6 +436,22 @@ def test_stix_of_each_kind_of_indicator(daemon, alpha):
     assert uuid.UUID(observed[0]["id"].partition("--")[2]).version == 5
 
 
+@pytest.mark.parametrize("form", ["ndjson", "csv", "stix"])
+def test_number_beyond_a_double_keeps_no_report_from_being_exported(daemon, alpha, form):
+    """A partner may send one in an extension, where the server keeps what it is given."""
+    clear(daemon, "TLP:RED")
+    number = "12345678901234567890123456789012345e300"
+    report = usual_report(extensions={"example.org": {"x": 0}})
+    body = encode(report).replace(b'"x":0', f'"x":{number}'.encode())
+    assert alpha.post(body).status == 201
+    where = f"report_id = '{report['report_id']}'"
+    out, _ = run_export(daemon, "--format", form, "--where", where)
+    assert report["report_id"].encode() in out
+    if form == "stix":
+        kinds = [thing["type"] for thing in json.loads(out)["objects"]]
+        assert (kinds.count("report"), kinds.count("indicator")) == (1, 5)
+
+
 # ---- memory
 
 
