@@ -135,10 +135,14 @@ static bool append_statement(struct buf *sql, const struct request *request,
 		append_filter(sql, request) && buf_append(sql, "", 1);
 }
 
+/* Of what is withheld the reporter is, too. */
 static bool append_reporters(struct buf *sql, const struct request *request)
 {
 	return buf_append_str(sql, STR("SELECT DISTINCT r.reporter_org")) &&
-		append_filter(sql, request) && buf_append(sql, "", 1);
+		append_filter(sql, request) &&
+		buf_append_str(
+			sql, STR(" WHERE analysis.export_payload(r.id, $1::text) IS NOT NULL")) &&
+		buf_append(sql, "", 1);
 }
 
 /* --- rows --- */

@@ -27,7 +27,7 @@ struct export_form {
 	bool (*append_columns)(struct buf *sql, const PGresult *of_report);
 	/* All but write may be NULL. */
 	void (*begin)(struct export *export);
-	/* Each organisation that reported any of them, once, before the first report. */
+	/* Each organisation that reported any that is not withheld, once, before the first. */
 	void (*write_reporter)(struct export *export, const char *org);
 	void (*write_heading)(struct export *export, const PGresult *row);
 	bool (*write)(struct export *export, const PGresult *row, struct err *err);

@@ -17,7 +17,7 @@ import pytest
 from batches import post_batch, results_of
 from client import encode
 from harness import BUILD, PATIENCE
-from reports import EXAMPLES, smallest_report, usual_report
+from reports import EXAMPLES, ORGANISATION, example_organisations, smallest_report, usual_report
 
 LABELS = ["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 MARKINGS = dict(
@@ -390,6 +390,23 @@ def test_stix_of_a_report_has_its_parts(daemon, sent):
     assert listed == others
     # Again, it is the same but for the bundle's own id.
     assert bundle_of(daemon, "--category", "ransomware") == objects
+
+
+def test_stix_names_nobody_whose_reports_are_withheld(daemon, alpha):
+    """The report's own label would let it go, what stands in it does not."""
+    clear(daemon, "TLP:RED")
+    withheld, shown = ORGANISATION, example_organisations()[0]
+    reports = [
+        open_report(
+            reporter={"org": org},
+            indicators=[{"type": "domain", "value": "a.example.net", "role": "source", "tlp": tlp}],
+        )
+        for org, tlp in ((withheld, "TLP:RED"), (shown, "TLP:GREEN"))
+    ]
+    assert [alpha.post(report).status for report in reports] == [201, 201]
+    ids = ", ".join(f"'{report['report_id']}'" for report in reports)
+    objects = bundle_of(daemon, "--tlp-max", "TLP:GREEN", "--where", f"report_id IN ({ids})")
+    assert [thing["name"] for thing in objects if thing["type"] == "identity"] == [shown]
 
 
 STIX_PATTERNS = {
