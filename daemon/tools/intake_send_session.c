@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "intake_send_signal_int.h"
+#include "intake_send_text_int.h"
 
 #include <stdlib.h>
 
@@ -33,7 +34,7 @@
 
 /* --- the end of a run --- */
 
-/* The first reason counts. */
+/* The first reason counts; it may hold the server's own words. */
 void session_end(struct session *session, enum outcome outcome, const char *sentence)
 {
 	if (session->is_ended) {
@@ -42,7 +43,7 @@ void session_end(struct session *session, enum outcome outcome, const char *sent
 	session->is_ended = true;
 	session->outcome = outcome;
 	session->farewell_ms = clock_monotonic_ms() + FAREWELL_MS;
-	err_set(session->err, "%s", sentence);
+	text_copy_clean(session->err->text, sizeof(session->err->text), sentence);
 }
 
 static bool has_lane_in(const struct session *session, enum lane_state state)

@@ -10,6 +10,7 @@
 #include "intake_send_backoff_int.h"
 #include "intake_send_identity_int.h"
 #include "intake_send_signal_int.h"
+#include "intake_send_text_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,9 +104,10 @@ static bool settle(struct session *session, struct lane *lane, struct batch_repo
 	return true;
 }
 
+/* What may be the server's own words. */
 static void note_trouble(struct session *session, const char *what)
 {
-	snprintf(session->trouble, sizeof(session->trouble), "%s", what);
+	text_copy_clean(session->trouble, sizeof(session->trouble), what);
 }
 
 static void note_later(struct session *session, struct lane *lane, int64_t retry_after_s,

@@ -11,21 +11,41 @@ static bool ends_c1(const char *text, size_t at)
 	return at > 0 && (unsigned char)text[at - 1] == 0xc2 && c >= 0x80 && c < 0xa0;
 }
 
-bool text_append_clean(struct buf *out, const char *text)
+/* How many bytes it put; out has room for len. */
+static size_t put_clean(char *out, const char *text, size_t len)
 {
-	size_t len = strlen(text);
-	if (!buf_reserve(out, len)) {
-		return false;
-	}
+	size_t put = 0;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 		if (ends_c1(text, i)) {
-			out->data[out->len - 1] = '?';
+			out[put - 1] = '?';
 		} else {
-			out->data[out->len++] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
+			out[put++] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
 		}
 	}
+	return put;
+}
+
+bool text_append_clean(struct buf *out, const char *text)
+{
+	size_t len = strlen(text);
+	if (len == 0) {
+		return true;
+	}
+	if (!buf_reserve(out, len)) {
+		return false;
+	}
+	out->len += put_clean(out->data + out->len, text, len);
 	return true;
+}
+
+void text_copy_clean(char *out, size_t size, const char *text)
+{
+	size_t len = strnlen(text, size - 1);
+	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
+		len--;
+	}
+	out[put_clean(out, text, len)] = '\0';
 }
 
 json_t *text_json(struct str text)

@@ -5,7 +5,11 @@ import hashlib
 import json
 import os
 import signal
+import ssl
 import subprocess
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from client import encode
@@ -43,6 +47,34 @@ def write_document(path, report, **layout):
 def write_lines(path, *reports):
     path.write_bytes(b"".join(encode(report) + b"\n" for report in reports))
     return path
+
+
+@contextmanager
+def answering(credential, status, content):
+    """The URL of a server that answers every question with this JSON."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            """Of no interest."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(credential.certificate, credential.key)
+    with HTTPServer(("localhost", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"https://localhost:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Sender:

@@ -9,7 +9,9 @@ import pytest
 
 from harness import BUILD, ROOT
 from reports import DATA, EXAMPLES, smallest_report, usual_report
-from sender import PROGRAM, RESULTS, Sender, environment, sha256, stored, write_document
+from sender import (
+    PROGRAM, RESULTS, Sender, answering, environment, sha256, stored, write_document,
+)  # fmt: skip
 
 
 # --- what is sent ---
@@ -167,6 +169,19 @@ def test_test_mode_is_told(tmp_path, daemon, credentials):
     assert "1  stored, as tests" in done.stdout
     summary = sender.send("a.json")
     assert (summary["partner"], summary["test"]) == ("gamma", True)
+
+
+@pytest.mark.parametrize(
+    "status, exit_status, sentence",
+    [(403, 5, "the server takes nothing: "), (503, 6, "given up after 1 s without progress: ")],
+)
+def test_words_of_a_server_do_nothing_to_the_terminal(sender, world, status, exit_status, sentence):
+    write_document(sender.folder / "a.json", smallest_report())
+    problem = {"type": "urn:intaked:problem:x", "title": "Red\x1b[31m\u009b2J alert"}
+    with answering(world.server_credential, status, problem) as url:
+        done = sender.run("a.json", url=url, give_up_after=1)
+        assert done.returncode == exit_status, done.stderr
+        assert f"{sentence}Red?[31m?2J alert" in done.stderr
 
 
 # --- the command line ---
