@@ -24,11 +24,24 @@ int table_cell_width(const char *text)
 	return width;
 }
 
+/* Of the control character that text begins with; U+0080 to U+009F are such, too. 0: of none. */
+static size_t control_len(const char *text)
+{
+	unsigned char first = (unsigned char)text[0];
+	unsigned char second = first == 0xc2 ? (unsigned char)text[1] : 0;
+	if (second >= 0x80 && second < 0xa0) {
+		return 2;
+	}
+	return first < 0x20 || first == 0x7f ? 1 : 0;
+}
+
 void table_print_cell(FILE *out, const char *text, int width)
 {
 	int printed = table_cell_width(text);
-	for (; *text != '\0'; text++) {
-		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+	while (*text != '\0') {
+		size_t len = control_len(text);
+		fputc(len > 0 ? '?' : *text, out);
+		text += len > 0 ? len : 1;
 	}
 	for (; printed < width; printed++) {
 		fputc(' ', out);
