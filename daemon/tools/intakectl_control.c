@@ -13,6 +13,11 @@
 
 #define ANSWER_MAX_BYTES ((size_t)4 << 20)
 
+static bool say_nothing_came(int timeout_s, struct err *err)
+{
+	return err_set(err, "the daemon gave no answer within %d seconds", timeout_s);
+}
+
 static int open_control(const struct request *request, int timeout_s, struct err *err)
 {
 	const char *path = request->conf->control_path;
@@ -31,6 +36,7 @@ static int open_control(const struct request *request, int timeout_s, struct err
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0 &&
 		connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
 		return fd;
 	}
@@ -39,6 +45,9 @@ static int open_control(const struct request *request, int timeout_s, struct err
 			"the daemon at %s may not be asked by this user; be root or a member of "
 			"the daemon's group",
 			path);
+	} else if (errno == EAGAIN) {
+		/* Others wait already, as many as its queue holds. */
+		say_nothing_came(timeout_s, err);
 	} else {
 		err_set(err, "the daemon does not answer at %s: %s; is it running, with %s?", path,
 			strerror(errno), request->conf_path);
@@ -66,8 +75,7 @@ static bool read_answer(int fd, int timeout_s, struct buf *answer, struct err *e
 			return true;
 		}
 		if (len < 0 && errno == EAGAIN) {
-			return err_set(
-				err, "the daemon gave no answer within %d seconds", timeout_s);
+			return say_nothing_came(timeout_s, err);
 		}
 		if (len < 0 && errno == EINTR) {
 			continue;

@@ -2,6 +2,8 @@
 """The daemon's status: of a real one, and of one that has everything to tell."""
 
 import re
+import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -121,6 +123,22 @@ def test_status_without_a_daemon_says_so(world):
     assert "the daemon does not answer at " in refusal(site, "status")
     site.configure({"control.path": ""})
     assert "control.path is empty in " in refusal(site, "status")
+
+
+def test_queue_that_is_full_is_not_waited_for_without_end(world):
+    """As that of a daemon is which was stopped, once enough others have asked."""
+    site = world.daemon(database=world.TEMPLATE)
+    with socket.socket(socket.AF_UNIX) as stopped, ExitStack() as waiting:
+        stopped.bind(str(site.settings["control.path"]))
+        stopped.listen(0)
+        try:
+            while True:
+                one = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                one.setblocking(False)
+                one.connect(str(site.settings["control.path"]))
+        except BlockingIOError:
+            pass
+        assert refusal(site, "top") == "the daemon gave no answer within 3 seconds"
 
 
 def test_status_can_be_asked_when_the_configuration_has_faults(world):
