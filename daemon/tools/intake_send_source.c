@@ -8,11 +8,12 @@
 
 #include "base/err.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <openssl/evp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,62 +93,90 @@ static void add_file(struct source *source, const char *path, const struct stat 
 	source->total_bytes += file->is_pipe ? 0 : (uint64_t)found->st_size;
 }
 
-static int compare_names(const FTSENT **a, const FTSENT **b)
+/* From the one being looked through up to the one that was named. */
+struct folder {
+	const struct folder *parent;
+	dev_t device;
+	ino_t inode;
+};
+
+static void add_folder(struct source *source, const char *path, const struct stat *found,
+	const struct folder *parent);
+
+static bool is_within(const struct folder *folder, const struct stat *found)
 {
-	return strcmp((*a)->fts_name, (*b)->fts_name);
+	for (; folder != NULL; folder = folder->parent) {
+		if (folder->device == found->st_dev && folder->inode == found->st_ino) {
+			return true;
+		}
+	}
+	return false;
 }
 
-static void add_entry(struct source *source, FTS *walk, FTSENT *entry)
+static int is_visible(const struct dirent *entry)
 {
-	bool is_hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
-	bool is_wanted =
-		!is_hidden && (ends_in(entry->fts_name, ".json") || is_lines_name(entry->fts_name));
-	switch (entry->fts_info) {
-	case FTS_D:
-		if (is_hidden) {
-			fts_set(walk, entry, FTS_SKIP);
+	return entry->d_name[0] != '.';
+}
+
+static int compare_names(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void add_entry(struct source *source, const char *path, const struct folder *folder)
+{
+	struct stat found;
+	bool is_wanted = ends_in(path, ".json") || is_lines_name(path);
+	if (stat(path, &found) != 0) {
+		int fault = errno;
+		if (lstat(path, &found) != 0) {
+			report_fault(source, path, strerror(fault));
+		} else if (is_wanted) {
+			report_fault(source, path, "this link leads nowhere");
 		}
-		break;
-	case FTS_F:
-		if (is_wanted) {
-			add_file(source, entry->fts_path, entry->fts_statp);
-		}
-		break;
-	case FTS_DC:
-		report_fault(source, entry->fts_path, "this link leads back to a folder above it");
-		break;
-	case FTS_SLNONE:
-		if (is_wanted) {
-			report_fault(source, entry->fts_path, "this link leads nowhere");
-		}
-		break;
-	case FTS_DNR:
-	case FTS_ERR:
-	case FTS_NS:
-		report_fault(source, entry->fts_path, strerror(entry->fts_errno));
-		break;
-	default:
-		break;
+	} else if (S_ISDIR(found.st_mode)) {
+		add_folder(source, path, &found, folder);
+	} else if (S_ISREG(found.st_mode) && is_wanted) {
+		add_file(source, path, &found);
 	}
 }
 
-static void add_folder(struct source *source, const char *path)
+/* Not by fts(3): in the GNU library what ends the reading of a folder early looks like its end. */
+static void add_folder(struct source *source, const char *path, const struct stat *found,
+	const struct folder *parent)
 {
-	char *root = strdup(path);
-	ENSURE(root != NULL);
-	size_t len = strlen(root);
-	while (len > 1 && root[len - 1] == '/') {
-		root[--len] = '\0';
+	struct folder folder = {parent, found->st_dev, found->st_ino};
+	struct dirent **entries = NULL;
+	if (is_within(parent, found)) {
+		report_fault(source, path, "this link leads back to a folder above it");
+		return;
 	}
-	char *roots[] = {root, NULL};
-	FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, compare_names);
-	ENSURE(walk != NULL);
-	FTSENT *entry = NULL;
-	while ((entry = fts_read(walk)) != NULL) {
-		add_entry(source, walk, entry);
+	int count = scandir(path, &entries, is_visible, compare_names);
+	if (count < 0) {
+		report_fault(source, path, strerror(errno));
+		return;
 	}
-	fts_close(walk);
-	free(root);
+	for (int i = 0; i < count; i++) {
+		char *entry = NULL;
+		const char *slash = path[strlen(path) - 1] == '/' ? "" : "/";
+		ENSURE(asprintf(&entry, "%s%s%s", path, slash, entries[i]->d_name) >= 0);
+		add_entry(source, entry, &folder);
+		free(entry);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+static void add_named_folder(struct source *source, const char *name, const struct stat *found)
+{
+	char *path = strdup(name);
+	ENSURE(path != NULL);
+	size_t len = strlen(path);
+	while (len > 1 && path[len - 1] == '/') {
+		path[--len] = '\0';
+	}
+	add_folder(source, path, found, NULL);
+	free(path);
 }
 
 static void add_name(struct source *source, const char *name)
@@ -157,7 +186,7 @@ static void add_name(struct source *source, const char *name)
 	if ((is_standard_input ? fstat(STDIN_FILENO, &found) : stat(name, &found)) != 0) {
 		report_fault(source, name, strerror(errno));
 	} else if (S_ISDIR(found.st_mode)) {
-		add_folder(source, name);
+		add_named_folder(source, name, &found);
 	} else {
 		add_file(source, name, &found);
 	}
