@@ -16,7 +16,8 @@ int64_t backoff_delay_ms(unsigned failures, int64_t retry_after_s, uint32_t rand
 	if (longest > BACKOFF_LONGEST_MS) {
 		longest = BACKOFF_LONGEST_MS;
 	}
-	int64_t asked_ms = retry_after_s > 0 ? retry_after_s * 1000 : 0;
+	int64_t asked_s = retry_after_s < BACKOFF_ASKED_MAX_S ? retry_after_s : BACKOFF_ASKED_MAX_S;
+	int64_t asked_ms = asked_s > 0 ? asked_s * 1000 : 0;
 	if (asked_ms >= longest) {
 		/* What was asked for is a least: the jitter comes on top. */
 		return asked_ms + spread(asked_ms / 10, random);

@@ -48,6 +48,18 @@ static void test_wait_is_never_below_what_the_server_asks(void **state)
 	}
 }
 
+static void test_no_wait_is_much_longer_than_a_day(void **state)
+{
+	(void)state;
+	static const int64_t asked_s[] = {86400, 86401, INT64_MAX / 1000, INT64_MAX};
+	for (size_t i = 0; i < sizeof(asked_s) / sizeof(asked_s[0]); i++) {
+		for (size_t j = 0; j < RANDOM_COUNT; j++) {
+			int64_t delay = backoff_delay_ms(1, asked_s[i], randoms[j]);
+			assert_true(delay >= 86400 * 1000 && delay <= 86400 * 1100);
+		}
+	}
+}
+
 static void test_two_clients_do_not_come_back_together(void **state)
 {
 	(void)state;
@@ -65,6 +77,7 @@ int main(void)
 		cmocka_unit_test(test_each_failure_doubles_the_wait_up_to_the_longest),
 		cmocka_unit_test(test_no_failure_counts_as_the_first),
 		cmocka_unit_test(test_wait_is_never_below_what_the_server_asks),
+		cmocka_unit_test(test_no_wait_is_much_longer_than_a_day),
 		cmocka_unit_test(test_two_clients_do_not_come_back_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
