@@ -185,6 +185,22 @@ static void test_objects_over_several_lines_are_put_on_one_each(void **state)
 	assert_int_equal(scanned.end, SCAN_END);
 }
 
+static void test_first_of_several_objects_decides(void **state)
+{
+	(void)state;
+	struct scanned scanned = scan("{}\n{\n}");
+	assert_int_equal(scanned.count, 3);
+	assert_cut(&scanned, 1, "{", 2, -1);
+	assert_cut(&scanned, 2, "}", 3, -1);
+	static const char *const values[] = {"{\n}\n{}\n{\n}", "{} {}\n{\n}"};
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		scanned = scan(values[i]);
+		assert_int_equal(scanned.count, 3);
+		assert_cut(&scanned, 1, "{}", i == 0 ? 3 : 1, -1);
+		assert_cut(&scanned, 2, "{ }", i == 0 ? 4 : 2, -1);
+	}
+}
+
 static void test_elements_of_an_array_are_cut_out(void **state)
 {
 	(void)state;
@@ -308,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_several_objects_a_line_each_are_lines),
 		cmocka_unit_test(test_lines_by_name_need_no_second_look),
 		cmocka_unit_test(test_objects_over_several_lines_are_put_on_one_each),
+		cmocka_unit_test(test_first_of_several_objects_decides),
 		cmocka_unit_test(test_elements_of_an_array_are_cut_out),
 		cmocka_unit_test(test_empty_array_holds_nothing),
 		cmocka_unit_test(test_missing_elements_are_faults),
