@@ -3,6 +3,7 @@
  * The partner's program: sends reports, again and again if need be, until the server has answered
  * for each of them, and tells what became of them.
  */
+#include "base/standard_fds.h"
 #include "intake_send_options_int.h"
 #include "intake_send_session_int.h"
 #include "intake_send_summary_int.h"
@@ -29,6 +30,7 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	enum outcome outcome = OUTCOME_STORED;
+	standard_fds_hold();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	enum options_step step = options_parse(argc, argv, &options);
 	if (step == OPTIONS_RUN) {

@@ -4,6 +4,7 @@
  * of the table. Partners and keys change in the database, from where daemons learn of it; what is
  * asked of a daemon itself goes over its control socket.
  */
+#include "base/standard_fds.h"
 #include "intakectl_command_int.h"
 
 #include <stdarg.h>
@@ -58,6 +59,7 @@ int main(int argc, char **argv)
 {
 	static struct request request = {.conf_path = DEFAULT_CONF_PATH};
 	const struct command *command = NULL;
+	standard_fds_hold();
 	enum outcome outcome = command_line_parse(argc, argv, &request, &command);
 	if (outcome != OUTCOME_DONE) {
 		return (int)outcome;

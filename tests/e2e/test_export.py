@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import uuid
 from datetime import datetime, timezone
@@ -236,6 +237,17 @@ def test_full_disk_is_no_success(daemon, sent):
                 stdout=full, stderr=subprocess.PIPE, check=False,
             )  # fmt: skip
         assert done.returncode == 1 and b"cannot be written" in done.stderr, form
+
+
+def test_closed_output_is_no_connection():
+    """What is opened first would have its number, and reports be written to the database."""
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        connection = f"host=127.0.0.1 port={database.getsockname()[1]}"
+        command = [BUILD / "intakectl", "export", "--connection", connection]
+        with subprocess.Popen(["sh", "-c", 'exec "$@" >&-', "sh", *command]) as process:
+            with database.accept()[0]:
+                assert os.readlink(f"/proc/{process.pid}/fd/1") == "/dev/null"
+                process.kill()
 
 
 # ---- STIX

@@ -184,6 +184,16 @@ def test_words_of_a_server_do_nothing_to_the_terminal(sender, world, status, exi
         assert f"{sentence}Red?[31m?2J alert" in done.stderr
 
 
+def test_closed_input_is_told(sender):
+    """What is opened first would have its number, as the result file, and be taken for it."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *sender.command("-")], cwd=sender.folder,
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "intake-send: -: Bad file descriptor\n"
+
+
 # --- the command line ---
 
 
