@@ -577,8 +577,11 @@ COMMENT ON FUNCTION intake.remove_revisions IS
 	'Puts what proves them in the place of revisions whose keys are locked, takes those that are current out of the daily sums, and returns how many indicators went.';
 
 -- The reports that revisions belong to are locked first: what is read of them afterwards stays.
+-- Whoever chose a report by its newest revision chose it before, and a newer one may have been
+-- acknowledged meanwhile.
+DROP FUNCTION IF EXISTS intake.erase_locked(bigint, uuid[], boolean);
 CREATE OR REPLACE FUNCTION intake.erase_locked(erasure_id bigint, wanted uuid[], closes boolean,
-	OUT reports bigint, OUT revisions bigint, OUT indicators bigint, OUT held bigint)
+	by_newest boolean, OUT reports bigint, OUT revisions bigint, OUT indicators bigint, OUT held bigint)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
@@ -600,6 +603,19 @@ BEGIN
 					AND w.is_test = k.is_test
 			ORDER BY k.report_id COLLATE "C", k.partner_id, k.is_test
 			FOR NO KEY UPDATE OF k) AS k);
+	IF by_newest THEN
+		keys := ARRAY(
+			SELECT k::intake.report_key FROM unnest(keys) AS k
+			WHERE (
+				SELECT r.id FROM (
+					SELECT k.id, k.revision
+					UNION ALL
+					SELECT s.id, s.revision FROM intake.superseded_key AS s
+					WHERE s.report_id = k.report_id AND s.partner_id = k.partner_id
+						AND s.is_test = k.is_test) AS v
+					JOIN intake.report AS r ON r.id = v.id
+				ORDER BY v.revision DESC LIMIT 1) = ANY (wanted));
+	END IF;
 	free_keys := ARRAY(SELECT k::intake.report_key FROM unnest(keys) AS k
 		WHERE intake.hold_on(k.report_id, k.partner_id, k.is_test) IS NULL);
 	held := cardinality(keys) - cardinality(free_keys);
@@ -634,7 +650,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.erase_locked IS
-	'Erases revisions, or where it closes the reports that they are of, but for those under a hold; held says how many reports were.';
+	'Erases revisions, or where it closes the reports that they are of, but for those under a hold; held says how many reports were. By the newest it leaves alone whatever has one left that is not among the revisions.';
 
 CREATE OR REPLACE FUNCTION intake.erase(reports uuid[], is_whole boolean, kind text, asked_by text,
 	reason text, INOUT erasure bigint DEFAULT NULL, OUT erased_reports bigint,
@@ -655,7 +671,7 @@ BEGIN
 	END IF;
 	SELECT l.reports, l.revisions, l.indicators, l.held
 	INTO erased_reports, erased_revisions, erased_indicators, held_reports
-	FROM intake.erase_locked(erasure, reports, is_whole) AS l;
+	FROM intake.erase_locked(erasure, reports, is_whole, false) AS l;
 END
 $$;
 COMMENT ON FUNCTION intake.erase IS
@@ -978,7 +994,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	SELECT l.reports, l.revisions, l.held INTO erased_reports, erased_revisions, held_reports
-	FROM intake.erase_locked(erasure, expired, true) AS l;
+	FROM intake.erase_locked(erasure, expired, true, true) AS l;
 END
 $$;
 COMMENT ON FUNCTION intake.retention_step IS

@@ -732,6 +732,27 @@ def test_erasure_that_waits_for_a_new_revision(session, operator, admin):
     assert left_of(admin, first, second) == set()
 
 
+@pytest.mark.parametrize("is_newest_erased", [False, True])
+def test_retention_that_waits_for_a_new_revision(aged, session, operator, admin, is_newest_erased):
+    """By the old revision the report has expired; by the one that its partner has a receipt of, not."""
+    policy(operator, keep="100 days")
+    first, other = aged(200), aged(200)
+    key = first["report_id"]
+    if is_newest_erased:
+        erase(operator, aged(150, key=key, revision=2), is_whole=False)
+    session.connection.autocommit = False
+    newest = aged(0, key=key, revision=3)
+    call = Call(operator, run=lambda: run_retention(operator))
+    call.wait_until_blocked(admin)
+    session.connection.commit()
+    sums = call.outcome()
+    assert (sums["erased_reports"], sums["erased_revisions"], sums["held_reports"]) == (1, 1, 0)
+    assert left_of(admin, other) == set()
+    assert all("report" in left_of(admin, row) for row in (first, newest))
+    session.connection.autocommit = True
+    assert session.outcomes(make_report(key, 4)) == ["stored"]
+
+
 def test_retraction_that_waits_for_an_erasure(session, operator, admin):
     key = new_key()
     report = make_report(key)
@@ -882,7 +903,7 @@ def test_whatever_runs_beside_erasures_and_retention_never_deadlocks(
         "SELECT * FROM intake.legal_hold",
         "DELETE FROM intake.erasure",
         "SELECT intake.remove_parts('{}')",
-        "SELECT intake.erase_locked(1, '{}', true)",
+        "SELECT intake.erase_locked(1, '{}', true, false)",
         "SELECT intake.hold_on('x', 1, false)",
         "SELECT intake.folded('{}')",
     ],
