@@ -836,7 +836,7 @@ COMMENT ON FUNCTION intake.erased IS 'Which revisions an entry of the log erased
 CREATE TABLE IF NOT EXISTS intake.retention_policy (
 	tlp smallint CHECK (tlp BETWEEN 0 AND 4),
 	category text REFERENCES intake.category,
-	keep interval CHECK (keep >= interval '1 day'),
+	keep interval CHECK (keep BETWEEN interval '1 day' AND interval '1000 years'),
 	set_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	set_by name NOT NULL DEFAULT session_user,
 	CONSTRAINT retention_policy_key UNIQUE NULLS NOT DISTINCT (tlp, category)
@@ -848,6 +848,13 @@ COMMENT ON COLUMN intake.retention_policy.category IS 'Its primary class; NULL: 
 COMMENT ON COLUMN intake.retention_policy.keep IS 'From received_at of its newest revision; NULL: for ever.';
 COMMENT ON COLUMN intake.retention_policy.set_at IS 'When it was set last.';
 COMMENT ON COLUMN intake.retention_policy.set_by IS 'The database user who set it.';
+-- Thousands of years reach behind the first time that there is, and then nothing is erased by any
+-- policy: a table without the upper limit gets it.
+UPDATE intake.retention_policy SET keep = interval '1000 years' WHERE keep > interval '1000 years';
+ALTER TABLE intake.retention_policy
+	DROP CONSTRAINT IF EXISTS retention_policy_keep_check,
+	ADD CONSTRAINT retention_policy_keep_check
+		CHECK (keep BETWEEN interval '1 day' AND interval '1000 years');
 
 CREATE OR REPLACE FUNCTION intake.label_number(label text) RETURNS smallint
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -699,9 +699,33 @@ def test_policies_are_listed_changed_and_removed(operator):
         {"category": "nothing", "keep": "1 year"},
         {"keep": "3 seconds"},
         {"keep": "-1 year"},
+        {"keep": "12001 months"},
     ):
         with pytest.raises((psycopg2.DataError, psycopg2.IntegrityError)):
             policy(operator, **faulty)
+
+
+def test_policy_without_limit_of_an_earlier_form_is_brought_to_the_limit(world, postgres):
+    database = world.new_database()
+    with closing(Session(postgres, database, ADMINISTRATOR, "")) as mine:
+        mine.query(
+            "ALTER TABLE intake.retention_policy DROP CONSTRAINT retention_policy_keep_check,"
+            " ADD CONSTRAINT retention_policy_keep_check CHECK (keep >= interval '1 day')"
+        )
+        policy(mine, keep="9999 years")
+        policy(mine, tlp="TLP:RED", keep="30 days")
+        policy(mine, tlp="TLP:GREEN", keep=None)
+        with pytest.raises(psycopg2.DataError, match="out of range"):
+            mine.query("SELECT * FROM intake.retention_step(1000)")
+        for _ in range(2):
+            test_schema.apply_by_psql(postgres, database, test_schema.MIGRATIONS[-1:])
+            rows = mine.query("SELECT tlp, keep::text FROM intake.retention_policies()")
+            assert [tuple(row.values()) for row in rows] == [
+                ("TLP:GREEN", None), ("TLP:RED", "30 days"), (None, "1000 years")
+            ]  # fmt: skip
+        assert run_retention(mine)["erased_reports"] == 0
+        with pytest.raises(psycopg2.errors.CheckViolation):
+            policy(mine, keep="12001 months")
 
 
 # --- races

@@ -260,6 +260,8 @@ FAULTS = {
     "no period": (("retention", "set", "3"), 1, "no period"),
     "seconds": (("retention", "set", "3 seconds"), 1, "no period"),
     "no time at all": (("retention", "set", "0 days"), 1, "at least a day"),
+    "a month too long": (("retention", "set", "12001 months"), 1, "at most 1,000 years"),
+    "no end of years": (("retention", "set", "9999 years"), 1, "at most 1,000 years"),
     "no category": (("retention", "set", "3 days", "--category", "x"), 1, "no such category"),
     "no label": (("retention", "set", "3 days", "--tlp", "RED"), 2, "TLP:AMBER+STRICT or TLP:RED"),
     "no policy": (("retention", "remove",), 1, "no policy for exactly"),
@@ -338,6 +340,20 @@ def test_retention(daemon, alpha):
     said = daemon.control("retention", "run").stdout
     assert "2 reports were erased" in said
     assert alpha.get(path_of(young)).json["status"] == "stored"
+
+
+@pytest.mark.parametrize("period", ["1000 years", "12000 months", "51428 weeks"])
+def test_the_longest_period_lets_the_retention_run(daemon, alpha, period):
+    old, kept = (smallest_report(tlp=tlp) for tlp in ("TLP:GREEN", "TLP:RED"))
+    for report in (old, kept):
+        stored(alpha, report)
+        age(daemon, report, 400)
+    daemon.control("retention", "set", period, "--tlp", "TLP:RED")
+    daemon.control("retention", "set", "1 year", "--tlp", "TLP:GREEN")
+    assert json_of(daemon, "retention", "run")["reports"] == 1
+    states = [alpha.get(path_of(report)).json["status"] for report in (old, kept)]
+    assert states == ["erased", "stored"]
+    erase(daemon, "--report", key_of(kept))
 
 
 def test_retention_draws_a_bar_on_a_terminal(daemon, alpha):
