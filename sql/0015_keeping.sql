@@ -579,9 +579,11 @@ COMMENT ON FUNCTION intake.remove_revisions IS
 -- The reports that revisions belong to are locked first: what is read of them afterwards stays.
 -- Whoever chose a report by its newest revision chose it before, and a newer one may have been
 -- acknowledged meanwhile.
-DROP FUNCTION IF EXISTS intake.erase_locked(bigint, uuid[], boolean);
+DROP FUNCTION IF EXISTS intake.erase_locked(bigint, uuid[], boolean),
+	intake.erase_locked(bigint, uuid[], boolean, boolean);
 CREATE OR REPLACE FUNCTION intake.erase_locked(erasure_id bigint, wanted uuid[], closes boolean,
-	by_newest boolean, OUT reports bigint, OUT revisions bigint, OUT indicators bigint, OUT held bigint)
+	by_newest boolean, OUT reports bigint, OUT revisions bigint, OUT indicators bigint,
+	OUT held bigint, OUT closed bigint)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
@@ -638,10 +640,12 @@ BEGIN
 			WHERE k.id = ANY (doomed) AND NOT EXISTS (
 				SELECT FROM intake.retraction AS t WHERE t.report = k.id)),
 		erasure_id, closes);
+	closed := 0;
 	IF closes THEN
 		-- Of one whose newest revision had been erased before, alone.
 		UPDATE intake.erased_report AS e SET is_closed = true
 		WHERE e.report IN (SELECT k.id FROM unnest(free_keys) AS k) AND NOT e.is_closed;
+		GET DIAGNOSTICS closed = ROW_COUNT;
 	END IF;
 	UPDATE intake.erasure AS e SET reports = e.reports + erase_locked.reports,
 		revisions = e.revisions + erase_locked.revisions,
@@ -650,11 +654,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.erase_locked IS
-	'Erases revisions, or where it closes the reports that they are of, but for those under a hold; held says how many reports were. By the newest it leaves alone whatever has one left that is not among the revisions.';
+	'Erases revisions, or where it closes the reports that they are of, but for those under a hold; held says how many reports were, closed how many were closed whose newest revision had been erased before. By the newest it leaves alone whatever has one left that is not among the revisions.';
 
+DROP FUNCTION IF EXISTS intake.erase(uuid[], boolean, text, text, text, bigint);
 CREATE OR REPLACE FUNCTION intake.erase(reports uuid[], is_whole boolean, kind text, asked_by text,
 	reason text, INOUT erasure bigint DEFAULT NULL, OUT erased_reports bigint,
-	OUT erased_revisions bigint, OUT erased_indicators bigint, OUT held_reports bigint)
+	OUT erased_revisions bigint, OUT erased_indicators bigint, OUT held_reports bigint,
+	OUT closed_reports bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF kind NOT IN ('report', 'person') OR cardinality(reports) > 1000 THEN
@@ -669,18 +675,19 @@ BEGIN
 		RAISE EXCEPTION 'there is no erasure % to go on with', erasure
 			USING ERRCODE = 'no_data_found';
 	END IF;
-	SELECT l.reports, l.revisions, l.indicators, l.held
-	INTO erased_reports, erased_revisions, erased_indicators, held_reports
+	SELECT l.reports, l.revisions, l.indicators, l.held, l.closed
+	INTO erased_reports, erased_revisions, erased_indicators, held_reports, closed_reports
 	FROM intake.erase_locked(erasure, reports, is_whole, false) AS l;
 END
 $$;
 COMMENT ON FUNCTION intake.erase IS
-	'Erases revisions by their ids, or the whole reports that they are of, after which no revision of those is taken any more. Reports under a legal hold stay. The log says who, when, for whom and why; with the number of an erasure what is erased is added to it.';
+	'Erases revisions by their ids, or the whole reports that they are of, after which no revision of those is taken any more; closed_reports are those of them whose newest revision had been erased before. Reports under a legal hold stay. The log says who, when, for whom and why; with the number of an erasure what is erased is added to it.';
 
+DROP FUNCTION IF EXISTS intake.revisions_of(uuid, text, text, boolean);
 CREATE OR REPLACE FUNCTION intake.revisions_of(report uuid, partner_name text, report_id text,
 	is_test boolean)
 RETURNS TABLE (id uuid, partner text, own_id text, revision int, test boolean,
-	received_at timestamptz, erased_at timestamptz, hold bigint)
+	received_at timestamptz, erased_at timestamptz, hold bigint, leaves_open boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	wanted record;
@@ -699,13 +706,14 @@ BEGIN
 	RETURN QUERY
 	SELECT k.id, p.name, wanted.report_id, k.revision, wanted.is_test,
 		coalesce(r.received_at, e.received_at), e.erased_at,
-		intake.hold_on(wanted.report_id, wanted.partner_id, wanted.is_test)
+		intake.hold_on(wanted.report_id, wanted.partner_id, wanted.is_test),
+		coalesce(k.is_newest AND NOT e.is_closed, false)
 	FROM (
-		SELECT n.id, n.revision FROM intake.report_key AS n
+		SELECT n.id, n.revision, true AS is_newest FROM intake.report_key AS n
 		WHERE n.report_id = wanted.report_id AND n.partner_id = wanted.partner_id
 			AND n.is_test = wanted.is_test
 		UNION ALL
-		SELECT s.id, s.revision FROM intake.superseded_key AS s
+		SELECT s.id, s.revision, false FROM intake.superseded_key AS s
 		WHERE s.report_id = wanted.report_id AND s.partner_id = wanted.partner_id
 			AND s.is_test = wanted.is_test) AS k
 		JOIN intake.partner AS p ON p.id = wanted.partner_id
@@ -715,7 +723,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.revisions_of IS
-	'The keys of all revisions of the report that one id belongs to, or that a partner''s own id names; nothing of their content.';
+	'The keys of all revisions of the report that one id belongs to, or that a partner''s own id names; nothing of their content. One that leaves_open is the newest and erased, but newer ones are taken.';
 
 -- What is looked for, in the form in which it is compared: no difference of case, of composition or
 -- of white space. A backslash of the text is two in JSON, and what follows it is none of its escapes.

@@ -26,8 +26,9 @@ enum { COLUMN_ID, COLUMN_REPORT, COLUMN_REVISION, COLUMN_MODE, COLUMN_RECEIVED, 
 
 static const char report_sql[] =
 	"SELECT " KEY_COLUMNS
-	" CASE WHEN erased_at IS NOT NULL THEN 'erased before' WHEN hold IS NOT NULL"
-	" THEN 'hold ' || hold ELSE 'stored' END AS state"
+	" CASE WHEN leaves_open AND hold IS NULL AND $5::int IS NULL THEN 'erased, open'"
+	" WHEN erased_at IS NOT NULL THEN 'erased before'"
+	" WHEN hold IS NOT NULL THEN 'hold ' || hold ELSE 'stored' END AS state"
 	" FROM intake.revisions_of($1, $2, $3, $4) WHERE $5::int IS NULL OR revision = $5::int";
 static const char person_sql[] =
 	"SELECT " KEY_COLUMNS
@@ -104,32 +105,42 @@ static PGresult *find_keys(
 	return found;
 }
 
-static bool is_stored(const PGresult *keys, int row)
+static const char state_stored[] = "stored";
+static const char state_held[] = "hold ";
+/* The newest of a report that is meant as a whole: erased alone, so that newer ones are taken. */
+static const char state_open[] = "erased, open";
+
+static bool is_in_state(const PGresult *keys, int row, const char *state)
 {
-	return strcmp(PQgetvalue(keys, row, COLUMN_STATE), "stored") == 0;
+	return strncmp(PQgetvalue(keys, row, COLUMN_STATE), state, strlen(state)) == 0;
 }
 
-static int count_stored(const PGresult *keys)
+static int count_in_state(const PGresult *keys, const char *state)
 {
-	int stored = 0;
+	int count = 0;
 	for (int row = 0; row < PQntuples(keys); row++) {
-		stored += is_stored(keys, row);
+		count += is_in_state(keys, row, state);
 	}
-	return stored;
-}
-
-static int count_held(const PGresult *keys)
-{
-	int held = 0;
-	for (int row = 0; row < PQntuples(keys); row++) {
-		held += strncmp(PQgetvalue(keys, row, COLUMN_STATE), "hold", 4) == 0;
-	}
-	return held;
+	return count;
 }
 
 /* --- the question --- */
 
-static bool is_agreed(const struct request *request, int revisions, struct err *err)
+static void ask(int revisions, int open)
+{
+	if (revisions > 0) {
+		fprintf(stderr,
+			"Erase %d revisions? Nobody can bring them back. Type yes to erase them: ",
+			revisions);
+	} else {
+		fprintf(stderr,
+			"Close %d reports? No revision of them is taken any more. Type yes to "
+			"close them: ",
+			open);
+	}
+}
+
+static bool is_agreed(const struct request *request, int revisions, int open, struct err *err)
 {
 	char answer[8];
 	if (request->is_agreed) {
@@ -140,8 +151,7 @@ static bool is_agreed(const struct request *request, int revisions, struct err *
 			"nothing was erased: a person has to agree at a terminal, or --yes to be "
 			"said");
 	}
-	fprintf(stderr, "Erase %d revisions? Nobody can bring them back. Type yes to erase them: ",
-		revisions);
+	ask(revisions, open);
 	if (fgets(answer, sizeof(answer), stdin) == NULL || strcmp(answer, "yes\n") != 0) {
 		return err_set(err, "nothing was erased");
 	}
@@ -156,6 +166,7 @@ struct deed {
 	long long revisions;
 	long long indicators;
 	long long held;
+	long long closed;
 };
 
 static bool erase_chunk(struct database *database, const struct request *request, const char *ids,
@@ -166,7 +177,9 @@ static bool erase_chunk(struct database *database, const struct request *request
 		request->person != NULL ? "person" : "report", request->asked_by, request->reason,
 		deed->erasure[0] != '\0' ? deed->erasure : NULL};
 	PGresult *rows = database_query(database,
-		"SELECT * FROM intake.erase($1::uuid[], $2, $3, $4, $5, $6)", parameters, 6, err);
+		"SELECT erasure, erased_reports, erased_revisions, erased_indicators, held_reports,"
+		" closed_reports FROM intake.erase($1::uuid[], $2, $3, $4, $5, $6)",
+		parameters, 6, err);
 	if (rows == NULL) {
 		return false;
 	}
@@ -175,6 +188,7 @@ static bool erase_chunk(struct database *database, const struct request *request
 	deed->revisions += strtoll(PQgetvalue(rows, 0, 2), NULL, 10);
 	deed->indicators += strtoll(PQgetvalue(rows, 0, 3), NULL, 10);
 	deed->held += strtoll(PQgetvalue(rows, 0, 4), NULL, 10);
+	deed->closed += strtoll(PQgetvalue(rows, 0, 5), NULL, 10);
 	PQclear(rows);
 	return true;
 }
@@ -186,7 +200,7 @@ static int next_ids(struct buf *ids, const PGresult *keys, int row, bool *done_o
 	buf_clear(ids);
 	*done_out = buf_append_str(ids, STR("{"));
 	for (; row < PQntuples(keys) && count < CHUNK; row++) {
-		if (is_stored(keys, row)) {
+		if (is_in_state(keys, row, state_stored) || is_in_state(keys, row, state_open)) {
 			*done_out = *done_out &&
 				buf_printf(ids, "%s%s", count == 0 ? "" : ",",
 					PQgetvalue(keys, row, COLUMN_ID));
@@ -236,9 +250,10 @@ static json_t *keys_json(const PGresult *keys)
 
 static void print_json(const PGresult *keys, const struct deed *deed)
 {
-	json_t *root = json_pack("{s:o,s:I,s:I,s:I,s:I}", "found", keys_json(keys), "reports",
+	json_t *root = json_pack("{s:o,s:I,s:I,s:I,s:I,s:I}", "found", keys_json(keys), "reports",
 		(json_int_t)deed->reports, "revisions", (json_int_t)deed->revisions, "indicators",
-		(json_int_t)deed->indicators, "held", (json_int_t)deed->held);
+		(json_int_t)deed->indicators, "held", (json_int_t)deed->held, "closed",
+		(json_int_t)deed->closed);
 	json_object_set_new(root, "erasure",
 		deed->erasure[0] != '\0' ? json_integer(strtoll(deed->erasure, NULL, 10))
 					 : json_null());
@@ -247,12 +262,22 @@ static void print_json(const PGresult *keys, const struct deed *deed)
 	json_decref(root);
 }
 
+static void print_plan(const PGresult *keys)
+{
+	int open = count_in_state(keys, state_open);
+	printf("%d revisions would be erased\n", count_in_state(keys, state_stored));
+	if (open > 0) {
+		printf("%d reports would be closed whose newest revision was erased before\n",
+			open);
+	}
+}
+
 static void print_deed(const struct request *request, const PGresult *keys, const struct deed *deed)
 {
 	if (request->is_json) {
 		print_json(keys, deed);
 	} else if (request->is_dry_run) {
-		printf("%d revisions would be erased\n", count_stored(keys));
+		print_plan(keys);
 	} else if (deed->erasure[0] == '\0') {
 		puts("there is nothing to erase");
 	} else {
@@ -260,19 +285,26 @@ static void print_deed(const struct request *request, const PGresult *keys, cons
 		       "has "
 		       "it as number %s\n",
 			deed->revisions, deed->reports, deed->indicators, deed->erasure);
+		if (deed->closed > 0) {
+			printf("%lld reports are closed whose newest revision was erased before: "
+			       "no revision of them is taken any more\n",
+				deed->closed);
+		}
 	}
 }
 
 static bool erase_keys(struct database *database, const struct request *request,
 	const PGresult *keys, struct deed *deed, struct err *err)
 {
-	int stored = count_stored(keys);
+	int stored = count_in_state(keys, state_stored);
+	int open = count_in_state(keys, state_open);
 	if (!request->is_json && PQntuples(keys) > 0) {
 		table_print(keys);
 		fflush(stdout);
 	}
-	return request->is_dry_run || stored == 0 ||
-		(is_agreed(request, stored, err) && erase_all(database, request, keys, deed, err));
+	return request->is_dry_run || stored + open == 0 ||
+		(is_agreed(request, stored, open, err) &&
+			erase_all(database, request, keys, deed, err));
 }
 
 enum outcome erase_command_run(const struct request *request)
@@ -288,7 +320,7 @@ enum outcome erase_command_run(const struct request *request)
 	if (is_done) {
 		print_deed(request, keys, &deed);
 		/* One may have been placed since the keys were shown. */
-		held = count_held(keys) + deed.held;
+		held = count_in_state(keys, state_held) + deed.held;
 	}
 	PQclear(keys);
 	database_close(&database);

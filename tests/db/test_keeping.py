@@ -246,13 +246,16 @@ def test_newest_revision_alone_leaves_the_report_open(session, operator, admin, 
     housekeep(admin)
     assert daily(analyst) == counted(analyst)
     # The whole of it is closed, although its newest revision had been erased before.
-    erase(operator, make_report(key, 3) | {"id": first["id"]})
+    done = erase(operator, make_report(key, 3) | {"id": first["id"]})
+    assert (done["erased_revisions"], done["closed_reports"]) == (2, 0)
     assert session.outcomes(make_report(key, 5)) == ["erased"]
     other = new_key()
     alone = make_report(other)
     session.store(alone)
-    erase(operator, alone, is_whole=False)
-    erase(operator, alone)
+    for is_whole, closed, is_open in ((False, 0, True), (True, 1, False), (True, 0, False)):
+        assert erase(operator, alone, is_whole=is_whole)["closed_reports"] == closed
+        rows = operator.query("SELECT * FROM intake.revisions_of(NULL, 'one', %s, false)", [other])
+        assert [row["leaves_open"] for row in rows] == [is_open]
     assert session.outcomes(make_report(other, 2)) == ["erased"]
     assert_record_is_consistent(admin)
 

@@ -199,6 +199,62 @@ def test_dry_run_and_scripts_erase_nothing_unasked(daemon, alpha):
     assert "erased before" in said and "there is nothing to erase" in said
 
 
+@pytest.mark.parametrize("is_beside_another", [False, True])
+def test_report_is_closed_whose_revisions_were_erased_singly(daemon, alpha, is_beside_another):
+    report, other = smallest_report(), smallest_report()
+    key = key_of(report)
+    stored(alpha, report)
+    stored(alpha, {**report, "revision": 2})
+    for revision in (1, 2):
+        assert erase(daemon, "--report", key, "--revision", revision)["closed"] == 0
+    said = daemon.control("erase", "--report", key, "--revision", 2, "--yes", *WHY).stdout
+    assert "there is nothing to erase" in said
+    said = daemon.control("erase", "--report", key, "--dry-run", *WHY).stdout
+    assert "0 revisions would be erased" in said and "1 reports would be closed" in said
+    assert "--yes" in refusal(daemon, "erase", "--report", key, *WHY)
+    assert alpha.post({**report, "revision": 3}).status == 201
+    erase(daemon, "--report", key, "--revision", 3)
+
+    keys = ["--report", key]
+    if is_beside_another:
+        stored(alpha, other)
+        keys += ["--report", key_of(other)]
+    done = erase(daemon, *keys)
+    assert (done["reports"], done["revisions"]) == (is_beside_another, is_beside_another)
+    assert (done["closed"], done["held"]) == (1, 0)
+    assert alpha.post({**report, "revision": 4}).problem == "report-erased"
+    assert alpha.get(path_of(report)).json["status"] == "erased"
+    if is_beside_another:
+        assert alpha.post({**other, "revision": 2}).problem == "report-erased"
+    said = daemon.control("erase", *keys, "--yes", *WHY).stdout
+    assert "erased before" in said and "there is nothing to erase" in said
+
+
+def test_closing_asks_and_says_so(daemon, alpha):
+    report = smallest_report()
+    stored(alpha, report)
+    erase(daemon, "--report", key_of(report), "--revision", 1)
+    terminal = Terminal([BUILD / "intakectl", "-c", daemon.conf, "erase", *WHY, "--report", key_of(report)])
+    assert "erased, open" in terminal.wait_for("Close 1 reports?")
+    terminal.wait_for("Type yes")
+    terminal.type("yes\n")
+    terminal.wait_for("1 reports are closed")
+    assert terminal.end() == 0
+    assert alpha.post({**report, "revision": 2}).problem == "report-erased"
+
+
+def test_held_report_is_not_closed(daemon, alpha):
+    """Its newest revision was erased before the hold, the one before is under it."""
+    report = smallest_report()
+    stored(alpha, report)
+    stored(alpha, {**report, "revision": 2})
+    erase(daemon, "--report", key_of(report), "--revision", 2)
+    daemon.control("hold", "add", "--report", key_of(report), "--reason", "Case 3")
+    done = erase(daemon, "--report", key_of(report), status=3)
+    assert (done["reports"], done["held"], done["closed"]) == (0, 0, 0)
+    assert alpha.post({**report, "revision": 3}).status == 201
+
+
 def test_erase_of_a_person(daemon, alpha):
     name = "Zoë Quintrell"
     victim = smallest_report(
