@@ -398,8 +398,9 @@ END
 $$;
 COMMENT ON FUNCTION intake.holds IS 'Every legal hold, those that are over included, for operators.';
 
-CREATE OR REPLACE FUNCTION intake.hold_on(report_id text, partner_id int, is_test boolean)
-RETURNS bigint
+DROP FUNCTION IF EXISTS intake.hold_on(text, int, boolean);
+CREATE OR REPLACE FUNCTION intake.hold_on(report_id text, partner_id int, is_test boolean,
+	only_hold bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	-- Mostly there is none.
@@ -420,6 +421,7 @@ BEGIN
 			JOIN intake.report AS r ON r.id = k.id
 			JOIN intake.legal_hold AS h ON h.removed_at IS NULL
 				AND (h.ends_at IS NULL OR h.ends_at > now())
+				AND (only_hold IS NULL OR h.id = only_hold)
 				AND (h.report_id IS NULL OR h.report_id = r.report_id)
 				AND (h.partner_id IS NULL OR h.partner_id = r.partner_id)
 				AND (h.category IS NULL OR h.category = r.category
@@ -428,7 +430,21 @@ BEGIN
 				AND (h.received_before IS NULL OR r.received_at < h.received_before));
 END
 $$;
-COMMENT ON FUNCTION intake.hold_on IS 'The first hold that a revision of the report is under; NULL: none.';
+COMMENT ON FUNCTION intake.hold_on IS 'The first hold that a revision of the report is under, of all or of one; NULL: none.';
+
+CREATE OR REPLACE FUNCTION intake.hold_reports(hold bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (
+		SELECT count(*) FROM intake.legal_hold AS h
+			JOIN intake.report_key AS k ON k.report_id = h.report_id
+				AND k.partner_id = h.partner_id
+		WHERE h.id = hold_reports.hold
+			AND intake.hold_on(k.report_id, k.partner_id, k.is_test, h.id) IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION intake.hold_reports IS
+	'On how many reports a hold is now that names a partner''s report: of the live ones and of the tests.';
 
 -- ---- erasure
 
@@ -1015,8 +1031,8 @@ $$;
 COMMENT ON FUNCTION intake.retention_step IS
 	'Erases up to so many reports that the policy does not keep, the oldest first, in one short transaction. What it returns of where it stands goes into the next call, until it is done.';
 
-GRANT EXECUTE ON FUNCTION intake.hold_add, intake.hold_remove, intake.holds, intake.erase,
-	intake.revisions_of, intake.find_person, intake.erasures, intake.erased, intake.retention_set,
+GRANT EXECUTE ON FUNCTION intake.hold_add, intake.hold_remove, intake.hold_reports, intake.holds,
+	intake.erase, intake.revisions_of, intake.find_person, intake.erasures, intake.erased, intake.retention_set,
 	intake.retention_remove, intake.retention_policies, intake.retention_preview,
 	intake.retention_step, intake.retention_tidy TO intake_operator;
 

@@ -6,6 +6,59 @@
 
 #include <stdio.h>
 
+/* Whether it could be on anything: nobody is to rely on a hold that is not. */
+static bool has_sound_times(
+	struct database *database, const struct request *request, struct err *err)
+{
+	const char *parameters[] = {request->ends, request->since, request->until};
+	PGresult *rows = database_query(database,
+		"SELECT $1::timestamptz <= now(), $2::timestamptz >= $3::timestamptz", parameters,
+		3, err);
+	if (rows == NULL) {
+		return false;
+	}
+	bool is_over = PQgetvalue(rows, 0, 0)[0] == 't';
+	bool is_empty = PQgetvalue(rows, 0, 1)[0] == 't';
+	PQclear(rows);
+	if (is_over) {
+		return err_set(err,
+			"no hold was placed: it would be over already, --ends %s is in the past",
+			request->ends);
+	}
+	if (is_empty) {
+		return err_set(err,
+			"no hold was placed: it would be on nothing, --since %s is not before "
+			"--until %s",
+			request->since, request->until);
+	}
+	return true;
+}
+
+/* The report may be one that is yet to come, or misspelt. */
+static bool print_named(
+	struct database *database, const struct request *request, const char *hold, struct err *err)
+{
+	PGresult *rows = database_query(database, "SELECT intake.hold_reports($1)", &hold, 1, err);
+	if (rows == NULL) {
+		err_prefix(err, "hold %s is in force", hold);
+		return false;
+	}
+	printf(request->is_json ? "{\"hold\":%s,\"reports\":%s}\n"
+				: "hold %s is in force: nothing that it is on is erased; it is on "
+				  "%s reports now\n",
+		hold, PQgetvalue(rows, 0, 0));
+	PQclear(rows);
+	return true;
+}
+
+static bool print_hold(const struct request *request, const char *hold)
+{
+	printf(request->is_json ? "{\"hold\":%s,\"reports\":null}\n"
+				: "hold %s is in force: nothing that it is on is erased\n",
+		hold);
+	return true;
+}
+
 static bool add_hold(struct database *database, const struct request *request, struct err *err)
 {
 	struct report_key key = {0};
@@ -18,6 +71,9 @@ static bool add_hold(struct database *database, const struct request *request, s
 			"a hold is on a report by its partner's id: --report PARTNER/REPORT_ID, "
 			"not by a UUID");
 	}
+	if (!has_sound_times(database, request, err)) {
+		return false;
+	}
 	const char *parameters[] = {key.report_id,
 		key.report_id != NULL ? key.partner : request->partner, request->category,
 		request->since, request->until, request->ends, request->reason};
@@ -28,11 +84,11 @@ static bool add_hold(struct database *database, const struct request *request, s
 	if (rows == NULL) {
 		return false;
 	}
-	printf(request->is_json ? "{\"hold\":%s}\n"
-				: "hold %s is in force: nothing that it is on is erased\n",
-		PQgetvalue(rows, 0, 0));
+	bool is_done = key.report_id != NULL
+		? print_named(database, request, PQgetvalue(rows, 0, 0), err)
+		: print_hold(request, PQgetvalue(rows, 0, 0));
 	PQclear(rows);
-	return true;
+	return is_done;
 }
 
 enum outcome hold_command_add(const struct request *request)

@@ -38,6 +38,7 @@ INSERT INTO callable VALUES
 	('intake.hold_add(text,text,text,timestamptz,timestamptz,timestamptz,text)', 'bigint', true,
 		'volatile', '{intake_operator}'),
 	('intake.hold_remove(bigint)', 'void', true, 'volatile', '{intake_operator}'),
+	('intake.hold_reports(bigint)', 'bigint', true, 'stable', '{intake_operator}'),
 	('intake.holds()', 'setof record', true, 'stable', '{intake_operator}'),
 	('intake.erase(uuid[],boolean,text,text,text,bigint)', 'record', true, 'volatile',
 		'{intake_operator}'),

@@ -311,6 +311,9 @@ FAULTS = {
     "hold on an id": (("hold", "add", "--reason", "r", "--report", "01938f3e-7c1a-7b52-9d0e-3f6a2b1c4d5e"), 1, "not by a UUID"),
     "hold of no category": (("hold", "add", "--reason", "r", "--category", "x"), 1, "no such category"),
     "hold at no time": (("hold", "add", "--reason", "r", "--since", "x"), 1, "write it as 2027-03-01"),
+    "hold that is over": (("hold", "add", "--reason", "r", "--partner", "alpha", "--ends", "2020-01-01"), 1, "--ends 2020-01-01 is in the past"),
+    "hold until before": (("hold", "add", "--reason", "r", "--since", "2026-01-02", "--until", "2026-01-01"), 1, "it would be on nothing"),
+    "hold of an instant": (("hold", "add", "--reason", "r", "--since", "2026-01-01", "--until", "2026-01-01T00:00:00Z"), 1, "it would be on nothing"),
     "no hold": (("hold", "remove", 999999), 1, "no hold 999999"),
     "hold of no number": (("hold", "remove", "x"), 1, "no number of a hold"),
     "no period": (("retention", "set", "3"), 1, "no period"),
@@ -330,6 +333,8 @@ def test_what_cannot_be_done_is_told(daemon, words, status, sentence):
     done = daemon.control(*words, is_checked=False)
     assert done.returncode == status, done
     assert sentence in done.stderr
+    assert daemon.value("SELECT count(*) FROM intake.legal_hold") == 0
+    assert daemon.value("SELECT count(*) FROM intake.retention_policy") == 0
 
 
 # ---- holds
@@ -355,6 +360,23 @@ def test_hold_keeps_from_erasure(daemon, alpha):
     row = json_of(daemon, "hold", "list")[-1]
     assert (row["partner"], row["category"], row["placed_by"]) == ("alpha", "phishing", "operator")
     assert row["received_from"] == "2020-01-01T00:00:00+00:00"
+
+
+def test_hold_on_a_report_says_how_many_there_are(daemon, alpha, gamma):
+    live, test, later = (smallest_report() for _ in range(3))
+    stored(alpha, live)
+    stored(gamma, test)
+    reason = ("--reason", "Case 4")
+    for key, reports in ((key_of(live), 1), (key_of(test, "gamma"), 1), (key_of(later), 0)):
+        assert json_of(daemon, "hold", "add", "--report", key, *reason)["reports"] == reports
+    said = daemon.control("hold", "add", "--report", key_of(later), *reason).stdout
+    assert "is in force" in said and "it is on 0 reports now" in said
+    # Another hold is on it, this one is not.
+    narrower = ("--report", key_of(live), "--category", "spam", *reason)
+    assert json_of(daemon, "hold", "add", *narrower)["reports"] == 0
+    assert json_of(daemon, "hold", "add", "--partner", "alpha", *reason)["reports"] is None
+    stored(alpha, later)
+    assert erase(daemon, "--report", key_of(later), status=3)["reports"] == 0
 
 
 # ---- retention
