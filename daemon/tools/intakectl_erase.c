@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Erasure on request. First the keys of what is meant are found and shown; what was shown and
- * agreed to is what is erased, and nothing that comes meanwhile. Content never leaves the database.
+ * Erasure on request. First the keys of what is meant are found and shown, then somebody agrees. A
+ * report is erased as a whole: a revision that comes while the question waits goes with it, for it
+ * says what was to be forgotten. Of a person, and of one revision, what was shown is what is
+ * erased. Content never leaves the database.
  */
 #include "intakectl_report_key_int.h"
 

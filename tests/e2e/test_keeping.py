@@ -187,6 +187,22 @@ def test_erase_shows_keys_asks_and_is_logged(daemon, alpha):
     assert "asked for" in text and key_of(reports[0]) in text
 
 
+def test_revision_that_comes_while_the_question_waits(daemon, alpha):
+    """It goes with its report; where one revision was asked for, it stays."""
+    whole, one = smallest_report(), smallest_report()
+    for report, words, wanted in ((whole, (), "erased"), (one, ("--revision", 1), "stored")):
+        stored(alpha, report)
+        command = [BUILD / "intakectl", "-c", daemon.conf, "erase", "--report", key_of(report), *words, *WHY]
+        terminal = Terminal(command)
+        terminal.wait_for("Type yes")
+        stored(alpha, {**report, "revision": 2})
+        terminal.type("yes\n")
+        terminal.wait_for("revisions of 1 reports were erased")
+        assert terminal.end() == 0
+        assert alpha.get(path_of(report, "?revision=1")).json["status"] == "erased"
+        assert alpha.get(path_of(report)).json["status"] == wanted
+
+
 def test_dry_run_and_scripts_erase_nothing_unasked(daemon, alpha):
     report = smallest_report()
     stored(alpha, report)
