@@ -89,6 +89,8 @@ def sent(daemon, credentials):
     reports["quotes"] = open_report(
         title='Comma, "quote" and 🛰 Ünï', narrative="Line\nbreak, \u05e9\u05dc\u05d5\u05dd.",
     )  # fmt: skip
+    # Spreadsheets take these for formulas; the manual warns of them.
+    reports["formula"] = open_report(title="=1+1", narrative="@a")
     for path in EXAMPLES:
         reports[path.stem] = json.loads(path.read_bytes())
     made = {name: (report, encode(report)) for name, report in reports.items()}
