@@ -74,6 +74,16 @@ static void scene_open(struct scene *scene)
 	assert_non_null(scene->watch);
 }
 
+/* The first file alone, by a new watch. */
+static void watch_first(struct scene *scene, int64_t read_at_us)
+{
+	const char *paths[1] = {scene->paths[0]};
+	struct err err = {{0}};
+	file_watch_free(&scene->watch);
+	scene->watch = file_watch_new(scene->base, paths, 1, read_at_us, on_change, scene, &err);
+	assert_non_null(scene->watch);
+}
+
 static void scene_close(struct scene *scene)
 {
 	file_watch_free(&scene->watch);
@@ -140,15 +150,11 @@ static void test_other_files_of_the_folder_do_not_matter(void **state)
 static void test_a_change_during_the_reading_is_told(void **state)
 {
 	struct scene scene;
-	const char *paths[1] = {scene.paths[0]};
-	struct err err = {{0}};
 	(void)state;
 	scene_open(&scene);
-	file_watch_free(&scene.watch);
 	int64_t read_at_us = clock_wall_us();
 	write_file(scene.paths[0], "new");
-	scene.watch = file_watch_new(scene.base, paths, 1, read_at_us, on_change, &scene, &err);
-	assert_non_null(scene.watch);
+	watch_first(&scene, read_at_us);
 	assert_int_equal(count_told(&scene, CHANGE_MS), 1);
 	scene_close(&scene);
 }
@@ -157,15 +163,10 @@ static void test_a_change_during_the_reading_is_told(void **state)
 static void test_a_file_of_the_future_is_not_told(void **state)
 {
 	struct scene scene;
-	const char *paths[1] = {scene.paths[0]};
-	struct err err = {{0}};
 	(void)state;
 	scene_open(&scene);
-	file_watch_free(&scene.watch);
 	set_back_us = INT64_C(3600) * 1000000;
-	scene.watch =
-		file_watch_new(scene.base, paths, 1, clock_wall_us(), on_change, &scene, &err);
-	assert_non_null(scene.watch);
+	watch_first(&scene, clock_wall_us());
 	assert_int_equal(count_told(&scene, QUIET_MS), 0);
 	write_file(scene.paths[0], "newer");
 	assert_int_equal(count_told(&scene, CHANGE_MS), 1);
@@ -203,15 +204,10 @@ static void test_the_target_of_a_link_is_watched(void **state)
 static void test_a_file_that_is_not_there_may_come(void **state)
 {
 	struct scene scene;
-	const char *paths[1] = {scene.paths[0]};
-	struct err err = {{0}};
 	(void)state;
 	scene_open(&scene);
-	file_watch_free(&scene.watch);
 	unlink(scene.paths[0]);
-	scene.watch =
-		file_watch_new(scene.base, paths, 1, clock_wall_us(), on_change, &scene, &err);
-	assert_non_null(scene.watch);
+	watch_first(&scene, clock_wall_us());
 	assert_int_equal(count_told(&scene, QUIET_MS), 0);
 	write_file(scene.paths[0], "here");
 	assert_int_equal(count_told(&scene, CHANGE_MS), 1);
