@@ -537,17 +537,26 @@ static void test_no_session_is_resumed_in_either_version(void **state)
 	}
 }
 
-static void test_renegotiation_is_refused(void **state)
+/* The link has the contexts. */
+static void open_link_of_tls12(struct link *link)
 {
-	(void)state;
 	struct conf conf = good_conf();
 	conf.tls_allow_tls12 = true;
 	SSL_CTX *server = server_context(&conf);
 	SSL_CTX *client = client_context(&good, NULL);
 	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(client, "ECDHE-ECDSA-AES128-GCM-SHA256");
+	link_open(link, server, client);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+	assert_shakes(link);
+}
+
+static void test_renegotiation_is_refused(void **state)
+{
+	(void)state;
 	struct link link;
-	link_open(&link, server, client);
-	assert_shakes(&link);
+	open_link_of_tls12(&link);
 	assert_true(SSL_renegotiate(link.client));
 	for (int i = 0; i < 5; i++) {
 		char byte;
@@ -561,8 +570,6 @@ static void test_renegotiation_is_refused(void **state)
 	}
 	assert_int_equal(SSL_total_renegotiations(link.server.ssl), 0);
 	link_close(&link);
-	SSL_CTX_free(client);
-	SSL_CTX_free(server);
 }
 
 static void test_a_client_that_speaks_no_tls_or_hangs_up_is_told_apart(void **state)
@@ -938,17 +945,10 @@ static void send_hello(struct link *link, struct sealer *sealer)
 static void test_hellos_are_refused_32_times(void **state)
 {
 	(void)state;
-	struct conf conf = good_conf();
-	conf.tls_allow_tls12 = true;
-	SSL_CTX *server = server_context(&conf);
-	SSL_CTX *client = client_context(&good, NULL);
-	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
-	SSL_CTX_set_cipher_list(client, "ECDHE-ECDSA-AES128-GCM-SHA256");
 	struct link link;
 	char byte;
 	size_t n;
-	link_open(&link, server, client);
-	assert_shakes(&link);
+	open_link_of_tls12(&link);
 	struct sealer sealer = sealer_of(link.client);
 	for (int i = 0; i < 32; i++) {
 		send_hello(&link, &sealer);
@@ -957,8 +957,6 @@ static void test_hellos_are_refused_32_times(void **state)
 	send_hello(&link, &sealer);
 	assert_int_equal(tls_stream_read(&link.server, &byte, 1, &n), STREAM_FAILED);
 	link_close(&link);
-	SSL_CTX_free(client);
-	SSL_CTX_free(server);
 }
 
 /* A connected pair over TCP; [1] is the client's and blocks for at most ten seconds. */
