@@ -252,6 +252,21 @@ def test_limits_of_a_batch_at_and_past(world, credentials):
         assert (answer.status, answer.problem) == (413, "body-too-large")
 
 
+def test_line_that_passes_the_limit_of_a_batch_is_refused_itself(world, credentials):
+    """Its length is not declared: a line has one result, at the limit and one byte past it."""
+    with world.running({**NO_QUOTA, "limits.max_batch_bytes": 65536}) as daemon:
+        with daemon.client(credentials["alpha"]) as client:
+            for past, expected in ((0, [201, 201, 201]), (1, [201, 201, 413])):
+                body = b"".join(encode(smallest_report()) + b"\n" for _ in range(2))
+                last = encode(smallest_report())
+                body += last + b" " * (65536 + past - len(body) - len(last))
+                answer = post_zipped(client, gzip.compress(body), content_type=NDJSON)
+                results = [json.loads(line) for line in answer.body.splitlines()]
+                assert statuses(results) == expected
+                assert [result["line"] for result in results] == [1, 2, 3]
+            assert results[2]["problem"]["type"] == "urn:intaked:problem:body-too-large"
+
+
 def python_client(daemon, credential):
     context = tls_context(daemon.authority.certificate, credential)
     return http.client.HTTPSConnection("localhost", daemon.port, context=context, timeout=120)
