@@ -240,6 +240,12 @@ static void poll_connect(struct pg_link *link)
 	link_lost_with_message(link, "cannot connect");
 }
 
+/* Of several servers this one is tried last from now on. */
+static void put_server_last(struct pg_link *link)
+{
+	pg_hosts_put_last(&link->hosts, PQhost(link->connection), PQport(link->connection));
+}
+
 static void on_ready(struct pg_link *link)
 {
 	link->state = PG_LINK_READY;
@@ -254,6 +260,9 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 	case PGRES_TUPLES_OK:
 		link->refusal =
 			schema_check_session(result, link->conf, &link->session, &link->reason);
+		if (link->refusal == PG_REFUSAL_READ_ONLY) {
+			put_server_last(link);
+		}
 		if (link->refusal != PG_REFUSAL_NONE) {
 			link_lost(link);
 			return false;
@@ -400,10 +409,10 @@ static void on_io(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-/* What hangs is given up; of several servers this one is tried last from now on. */
+/* What hangs is given up. */
 static void link_silent(struct pg_link *link, const char *what, int64_t waited_ms)
 {
-	pg_hosts_put_last(&link->hosts, PQhost(link->connection), PQport(link->connection));
+	put_server_last(link);
 	err_set(&link->reason, "%sno answer within %lld ms", what, (long long)waited_ms);
 	link_lost(link);
 }

@@ -14,6 +14,7 @@ import pytest
 
 from harness import ADMINISTRATOR, Postgres, World, wait_until
 from ledger import SETTINGS, check_ledger, load_on
+from reports import smallest_report
 
 RECEIPTS = 300
 BACK_S = 10
@@ -34,16 +35,15 @@ class Pair:
         waiting = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
         wait_until(lambda: self.first.query(ADMINISTRATOR, waiting), "the standby is synchronous")
 
-    def connection_string(self, database):
-        return (
-            f"host={self.first.socket_folder},{self.second.socket_folder} dbname={database}"
-            " user=daemon target_session_attrs=read-write"
-        )
-
     def close(self):
         for server in (self.first, self.second):
             if server.process:
                 server.kill()
+
+
+def connection_string(database, servers):
+    folders = ",".join(str(server.socket_folder) for server in servers)
+    return f"host={folders} dbname={database} user=daemon"
 
 
 @pytest.fixture
@@ -62,7 +62,8 @@ def pair():
 @pytest.fixture
 def daemon(pair):
     made = pair.world.daemon(SETTINGS)
-    made.configure({"database.connection": pair.connection_string(made.database)})
+    servers = connection_string(made.database, (pair.first, pair.second))
+    made.configure({"database.connection": f"{servers} target_session_attrs=read-write"})
     made.add_partner("alpha")
     made.start()
     yield made
@@ -116,3 +117,14 @@ def test_hanging_primary_loses_nothing(pair, daemon, capsys):
         wait_until(lambda: waits_for_standby(pair.first, daemon.database), "a commit waits")
         load.wait_for_receipts(RECEIPTS)
         check_ledger(load, daemon)
+
+
+def test_standby_that_is_named_first_is_left_for_the_primary(pair, daemon):
+    """Without target_session_attrs a standby is as good as any other for the driver."""
+    servers = connection_string(daemon.database, (pair.second, pair.first))
+    daemon.stop()
+    daemon.configure({"database.connection": servers})
+    daemon.start()
+    with daemon.client(pair.world.authority.issue("alpha")) as client:
+        wait_until(lambda: daemon.admin("/readyz")[0] == 200, "every link is at the primary")
+        assert client.post(smallest_report()).status == 201
