@@ -26,6 +26,7 @@
 #define UNKNOWN_MAX 64
 #define SECTION_MAX 16
 #define END_MARKER "\x04"
+#define NO_MEMORY "the file was not read to its end: no memory"
 /* The library's words; they stay English since no program here calls setlocale(3). */
 #define UNKNOWN_NAME_FORMAT "no such option '%s'"
 #define END_IN_DOUBLE_QUOTES_FORMAT "premature end of file"
@@ -288,7 +289,7 @@ static void parse_with(cfg_opt_t *root_options, const char *text)
 	/* Without memory for a value the library stops and says nothing; the settings that follow
 	 * would have their defaults. */
 	if (result != CFG_SUCCESS && !active->must_read_again && !active->draft->is_cut) {
-		cut_at(active->last_line, "the file was not read to its end: no memory");
+		cut_at(active->last_line, NO_MEMORY);
 	}
 	cfg_free(active->root);
 	active->root = NULL;
@@ -355,9 +356,13 @@ static bool read_text(struct conf_draft *draft, FILE *file, struct buf *text)
 	char piece[4096];
 	size_t len = 0;
 	while ((len = fread(piece, 1, sizeof(piece), file)) > 0) {
-		if (!buf_append(text, piece, len)) {
+		if (text->len + len > FILE_MAX_BYTES) {
 			conf_draft_fault(draft, 0, "is too large, expected at most %d bytes",
 				FILE_MAX_BYTES);
+			return false;
+		}
+		if (!buf_append(text, piece, len)) {
+			conf_draft_fault(draft, 0, NO_MEMORY);
 			return false;
 		}
 	}
@@ -372,8 +377,12 @@ static bool read_text(struct conf_draft *draft, FILE *file, struct buf *text)
 	bool ends_line = text->len == 0 || text->data[text->len - 1] == '\n';
 	/* Room for this is kept apart from the maximum that a file may use. */
 	text->max += 16;
-	return buf_printf(text, "%s%s = -\n", ends_line ? "" : "\n", END_MARKER) &&
-		buf_append(text, "", 1);
+	if (!buf_printf(text, "%s%s = -\n", ends_line ? "" : "\n", END_MARKER) ||
+		!buf_append(text, "", 1)) {
+		conf_draft_fault(draft, 0, NO_MEMORY);
+		return false;
+	}
+	return true;
 }
 
 void conf_file_read(struct conf_draft *draft)

@@ -16,6 +16,20 @@
 
 #define FAULTS_MAX 128
 
+/* Which one fails from here; 0: none. */
+static int failing_malloc;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	if (failing_malloc > 0 && --failing_malloc == 0) {
+		return NULL;
+	}
+	return __real_malloc(size);
+}
+
 struct heard {
 	char sentences[FAULTS_MAX][512];
 	size_t count;
@@ -477,6 +491,25 @@ static void test_a_file_is_taken_at_its_largest_and_refused_one_byte_past_it(voi
 		": is too large, expected at most 1048576 bytes");
 }
 
+/* The mark of its end needs room that is not there: what was read must not pass for a whole file.
+ */
+static void test_a_file_without_memory_for_all_of_it_is_refused(void **state)
+{
+	const struct folder *folder = *state;
+	char text[256];
+	memset(text, '#', sizeof(text));
+	write_file(folder, text, sizeof(text));
+	for (int nth = 1; nth <= 2; nth++) {
+		struct heard heard = {.count = 0};
+		failing_malloc = nth;
+		assert_null(conf_load(folder->file, on_fault, &heard));
+		assert_int_equal(failing_malloc, 0);
+		assert_int_equal(heard.count, 1);
+		assert_starts_with(heard.sentences[0] + strlen(folder->file),
+			": the file was not read to its end: no memory");
+	}
+}
+
 struct address_case {
 	const char *listen;
 	const char *admin;
@@ -844,6 +877,7 @@ int main(void)
 		CASE(test_what_is_good_can_be_had_in_spite_of_faults),
 		CASE(test_a_byte_zero_is_refused),
 		CASE(test_a_file_is_taken_at_its_largest_and_refused_one_byte_past_it),
+		CASE(test_a_file_without_memory_for_all_of_it_is_refused),
 		CASE(test_addresses_are_checked_and_kept_apart),
 		CASE(test_socket_paths_are_taken_up_to_107_bytes),
 		CASE(test_two_sockets_at_one_path_are_refused),
