@@ -29,9 +29,12 @@ END
 $$;
 COMMENT ON FUNCTION intake.replica_add IS 'A report that arrives counts from now on, and is found by its key.';
 
+-- The tables are copied side by side, in transactions that do not see each other: the second one waits
+-- for the first, so that a revision that was retracted and superseded stops counting once.
 CREATE OR REPLACE FUNCTION intake.replica_supersede() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM pg_advisory_xact_lock(hashtext('intake.replica_stops_counting'), 0);
 	INSERT INTO intake.change (report, sign)
 		SELECT NEW.id, -1
 		WHERE NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = NEW.id);
@@ -39,6 +42,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.replica_supersede IS 'A revision that is not the newest any more stops counting.';
+
+CREATE OR REPLACE FUNCTION intake.replica_retract() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(hashtext('intake.replica_stops_counting'), 0);
+	INSERT INTO intake.change (report, sign)
+		SELECT NEW.report, -1
+		WHERE NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = NEW.report);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION intake.replica_retract IS 'A revision that was taken back stops counting.';
 
 CREATE OR REPLACE FUNCTION intake.replica_erase() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -70,6 +85,8 @@ CREATE OR REPLACE TRIGGER replica_add AFTER INSERT ON intake.report
 	FOR EACH ROW EXECUTE FUNCTION intake.replica_add();
 CREATE OR REPLACE TRIGGER replica_supersede AFTER INSERT ON intake.superseded_key
 	FOR EACH ROW EXECUTE FUNCTION intake.replica_supersede();
+CREATE OR REPLACE TRIGGER replica_retract AFTER INSERT ON intake.retraction
+	FOR EACH ROW EXECUTE FUNCTION intake.replica_retract();
 CREATE OR REPLACE TRIGGER replica_erase BEFORE DELETE ON intake.report
 	FOR EACH ROW EXECUTE FUNCTION intake.replica_erase();
 -- Triggers do not fire for what a subscription brings, unless they are told to.
@@ -77,6 +94,7 @@ ALTER TABLE intake.report ENABLE ALWAYS TRIGGER replica_add, ENABLE ALWAYS TRIGG
 ALTER TABLE intake.superseded_key ENABLE ALWAYS TRIGGER replica_keep,
 	ENABLE ALWAYS TRIGGER replica_supersede;
 ALTER TABLE intake.indicator ENABLE ALWAYS TRIGGER replica_keep;
-ALTER TABLE intake.retraction ENABLE ALWAYS TRIGGER replica_keep, ENABLE ALWAYS TRIGGER counts;
+ALTER TABLE intake.retraction ENABLE ALWAYS TRIGGER replica_keep,
+	ENABLE ALWAYS TRIGGER replica_retract, DISABLE TRIGGER counts;
 
 COMMIT;

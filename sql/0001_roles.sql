@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Roles, schemas and the record of migrations. Run by a role that may create roles and owns the
--- database, and safe to run again, like every file here: psql -v ON_ERROR_STOP=1 -f FILE does what
--- intakectl db migrate does.
+-- database, and safe to run again, like every file here, in their order and while no daemon runs, since
+-- later ones replace what earlier ones define: psql -v ON_ERROR_STOP=1 -f FILE does what intakectl db
+-- migrate does.
 BEGIN;
 SET LOCAL client_min_messages = warning;
 

@@ -236,6 +236,19 @@ END
 $$;
 COMMENT ON FUNCTION intake.fold IS 'Adds changes to the daily sums.';
 
+CREATE OR REPLACE FUNCTION intake.category_counts_for_good() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE EXCEPTION 'category % cannot change whether it is countable, expected %: the daily sums were made with it',
+		OLD.code, OLD.is_countable::text USING ERRCODE = 'check_violation';
+END
+$$;
+COMMENT ON FUNCTION intake.category_counts_for_good IS
+	'What was once added to the sums could not be taken out again, nor the other way round.';
+CREATE OR REPLACE TRIGGER counts_for_good BEFORE UPDATE ON intake.category
+	FOR EACH ROW WHEN (OLD.is_countable <> NEW.is_countable)
+	EXECUTE FUNCTION intake.category_counts_for_good();
+
 GRANT SELECT ON intake.change, intake.daily_total, intake.area_total TO intake_view;
 -- Whom some partners are hidden from, to him these sums say too much.
 ALTER TABLE intake.area_total ENABLE ROW LEVEL SECURITY;

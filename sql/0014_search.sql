@@ -620,7 +620,9 @@ SET LOCAL ROLE intake_view;
 CREATE OR REPLACE FUNCTION analysis.timeline(starts_at timestamptz, ends_at timestamptz, step interval)
 RETURNS TABLE (step_starts_at timestamptz, reports bigint, critical_reports bigint,
 	max_severity int, people_affected numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+-- In a zone with a clock change its days would not all be as long as the bins'.
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+	SET timezone = 'UTC' AS $$
 BEGIN
 	IF step <= interval '0' OR extract(epoch FROM ends_at - starts_at) / extract(epoch FROM step) > 10000
 	THEN
@@ -645,7 +647,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION analysis.timeline IS
-	'How many current reports arrived in each step of a time; steps without any are there with 0. A step is of days or less.';
+	'How many current reports arrived in each step of a time; steps without any are there with 0. A step is of days or less, and a day has 24 hours.';
 
 CREATE OR REPLACE FUNCTION analysis.campaigns_between(starts_at timestamptz, ends_at timestamptz,
 	max_holders int DEFAULT 20)

@@ -21,8 +21,8 @@ REASONS = (
     "Sent twice under two ids.", "It was our own test.", "A research scanner.", "Wrong victim.",
 )  # fmt: skip
 REFUSALS = (
-    (422, "report-invalid", ["type", "enum"], ["/times/detected", "/category"]),
-    (422, "report-invalid", ["tlp-too-low"], ["/tlp"]),
+    (422, "report-invalid", ["type", "value-unknown"], ["/times/detected", "/category"]),
+    (422, "report-invalid", ["tlp-too-open"], ["/tlp"]),
     (409, "report-conflict", None, None),
     (413, "body-too-large", None, None),
 )

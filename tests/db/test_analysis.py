@@ -11,7 +11,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from harness import ADMINISTRATOR
+from harness import ADMINISTRATOR, ROOT, wait_until
 from test_leak import STORE, carry
 
 RED = "INSERT INTO intake.clearance VALUES ('postgres', 4) ON CONFLICT DO NOTHING"
@@ -475,6 +475,55 @@ def test_timeline_has_every_step(admin):
     for step in ("0 seconds", "-1 hour", "1 second"):
         with pytest.raises(psycopg2.errors.InvalidParameterValue):
             admin.run("SELECT * FROM analysis.timeline('2026-11-01Z', '2026-12-01Z', %s)", [step])
+
+
+def test_timeline_counts_a_day_as_24_hours_over_a_change_of_the_clock(admin):
+    admin.store(*(make_report(received_at=f"2026-10-{day}T12:00:00Z") for day in range(22, 30)))
+    admin.run("SET timezone = 'Europe/Berlin'")
+    rows = admin.run("SELECT reports FROM analysis.timeline('2026-10-22', '2026-10-30', '1 day')")
+    assert rows == [(1,)] * 8 + [(0,)]  # the hour that the clock was set back
+
+
+def test_replica_counts_what_was_retracted_and_superseded_once(world, admin, database):
+    """Its tables are copied side by side, in transactions that do not see each other."""
+    first, second = make_report("R-1"), make_report("R-2")
+    admin.store(first, second)
+    admin.run("DELETE FROM intake.change")
+    admin.run((ROOT / "config" / "replica.sql").read_text())
+    superseded = (
+        "INSERT INTO intake.superseded_key SELECT report_id, partner_id, is_test, revision, id"
+        " FROM intake.report WHERE id = %s"
+    )
+    retracted = "INSERT INTO intake.retraction VALUES (%s, gen_random_uuid(), now(), '')"
+    for report, statements in ((first, (superseded, retracted)), (second, (retracted, superseded))):
+        copies = [world.postgres.connect(database) for _ in range(2)]
+        for copy in copies:
+            copy.autocommit = False
+            copy.cursor().execute("SET session_replication_role = replica")
+            copy.commit()
+        copies[0].cursor().execute(statements[0], [report["id"]])
+        waiting = threading.Thread(
+            target=lambda: copies[1].cursor().execute(statements[1], [report["id"]])
+        )
+        waiting.start()
+        wait_until(
+            lambda: admin.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
+            "the second copy waits for the first",
+        )
+        copies[0].commit()
+        waiting.join()
+        copies[1].commit()
+        changes = "SELECT sign FROM intake.change WHERE report = %s"
+        assert admin.run(changes, [report["id"]]) == [(-1,)]
+
+
+def test_id_at_is_below_and_above_every_id_where_time_ends(admin):
+    first, last = (f"{digits}-0000-0000-000000000000" for digits in ("00000000-0000", "ffffffff-ffff"))
+    for at, expected in (
+        ("-infinity", first), ("1960-01-01Z", first), ("1970-01-01Z", first),
+        ("12000-01-01Z", last), ("infinity", last),
+    ):  # fmt: skip
+        assert admin.run("SELECT analysis.id_at(%s)::text", [at]) == [(expected,)]
 
 
 def test_campaigns_hang_together_by_rare_indicators(admin):

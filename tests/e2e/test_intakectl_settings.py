@@ -221,6 +221,18 @@ def test_a_new_version_is_added_and_brought_up_to_date_and_removes_nothing(site,
     }
 
 
+def test_a_category_stays_countable_or_not(site, tmp_path):
+    path = write_taxonomy(tmp_path / "new.json", lambda t: t["categories"][0].update(countable=False))
+    before = site.rows("SELECT * FROM intake.category ORDER BY code")
+    refused = site.control("taxonomy", "load", path, is_checked=False)
+    assert refused.returncode == 1
+    assert (
+        "category network-outage cannot change whether it is countable, expected true:"
+        " the daily sums were made with it" in refused.stderr
+    )
+    assert site.rows("SELECT * FROM intake.category ORDER BY code") == before
+
+
 def test_a_daemon_takes_a_taxonomy_once_the_database_knows_it(running, tmp_path):
     def add(taxonomy):
         taxonomy["categories"].append(dict(taxonomy["categories"][0], code="deep-fake"))
