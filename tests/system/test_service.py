@@ -239,6 +239,31 @@ def test_nobody_is_refused_while_a_passed_socket_outlives_the_daemon(serving):
         )
 
 
+CONTROL_SOCKET = """[Socket]
+ListenStream=/run/intaked/control
+FileDescriptorName=control
+Service=intaked.service
+SocketUser=intaked
+SocketMode=0600
+"""
+
+
+def test_passed_control_socket_outlives_the_daemon(serving):
+    unit = serving.path("/etc/systemd/system/intaked-control.socket")
+    unit.write_text(CONTROL_SOCKET)
+    try:
+        serving.run(
+            "systemctl daemon-reload\nsystemctl stop intaked\nsystemctl start intaked-control.socket"
+            "\nsystemctl start intaked\nsystemctl restart intaked"
+        )
+        serving.run("systemctl reload intaked")
+    finally:
+        serving.run("systemctl stop intaked-control.socket intaked", is_checked=False)
+        unit.unlink()
+        serving.run("systemctl daemon-reload\nsystemctl start intaked")
+    serving.run("systemctl reload intaked")
+
+
 # --- shortage
 
 

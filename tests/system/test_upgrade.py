@@ -87,6 +87,11 @@ def test_removal_stops_it_and_keeps_the_configuration(serving):
     assert serving.path("/etc/intaked/intaked.conf").exists()
 
 
+def test_what_was_removed_starts_when_it_is_put_back(serving, next_packages):
+    serving.run("apt-get install ./next/intaked_*.deb")
+    wait_until(lambda: readiness(serving) == "200", "it has started")
+
+
 def test_purge_asks_nothing_and_leaves_what_is_the_operators(serving):
     serving.run("apt-get purge intaked </dev/null")
     left = sorted(path.name for path in serving.path("/etc/intaked").iterdir())
