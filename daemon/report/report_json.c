@@ -88,7 +88,7 @@ static size_t plain_prefix(const char *data, size_t len)
 static bool is_plain(const char *data, size_t len)
 {
 	for (size_t at = plain_prefix(data, len); at < len; at++) {
-		if (data[at] < 0x20 || data[at] == '"' || data[at] == '\\') {
+		if ((unsigned char)data[at] < 0x20 || data[at] == '"' || data[at] == '\\') {
 			return false;
 		}
 	}

@@ -70,14 +70,10 @@ static void refuse_framing(struct conn *conn)
 /* Others hold the memory for requests: what was taken is answered. */
 static void refuse_for_memory(struct conn *conn)
 {
-	if (!intake_batch_may_be_refused(conn->batch)) {
-		intake_batch_break(conn->batch);
-	} else if (conn->in_charged + READ_BYTES > conn_input_share(conn->worker)) {
-		reply_refuse(conn, REJECT_BODY_TOO_LARGE,
-			"it takes more memory than there is for all requests (input_pool_bytes);"
-			" smaller batches are expected");
+	if (intake_batch_may_be_refused(conn->batch)) {
+		conn_refuse_for_memory(conn, READ_BYTES);
 	} else {
-		conn_refuse_for_memory(conn);
+		intake_batch_break(conn->batch);
 	}
 }
 

@@ -45,8 +45,11 @@ size_t conn_input_max(const struct conf *conf);
 MUST_CHECK bool conn_read(struct conn *conn, size_t room, enum stream_result *result_out);
 /* Takes what has arrived of the body out of its framing; false when that is broken. */
 MUST_CHECK bool conn_decode_body(struct conn *conn);
-/* What is left of the request stays unread, so nothing can follow it. */
-void conn_refuse_for_memory(struct conn *conn);
+/*
+ * For room bytes more: for the moment, or for good where the request alone would take more than
+ * there is. What is left of it stays unread, so nothing can follow it.
+ */
+void conn_refuse_for_memory(struct conn *conn, size_t room);
 /* Once, if the client waits for it; false when it cannot be written. */
 MUST_CHECK bool conn_send_continue(struct conn *conn);
 void conn_release_input(struct conn *conn);

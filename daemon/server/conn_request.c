@@ -132,10 +132,16 @@ static enum step on_read_end(struct conn *conn, enum stream_result result)
 	return conn_close_because(conn, result == STREAM_CUT ? "cut by the peer" : "TLS failed");
 }
 
-void conn_refuse_for_memory(struct conn *conn)
+void conn_refuse_for_memory(struct conn *conn, size_t room)
 {
 	conn->request.keeps_alive = false;
-	reply_refuse(conn, REJECT_UNAVAILABLE, "not enough memory for requests at the moment");
+	if (conn->in_charged + room > conn_input_share(conn->worker)) {
+		reply_refuse(conn, REJECT_BODY_TOO_LARGE,
+			"it takes more memory than there is for all requests (input_pool_bytes)");
+	} else {
+		reply_refuse(
+			conn, REJECT_UNAVAILABLE, "not enough memory for requests at the moment");
+	}
 }
 
 static enum step after_read(struct conn *conn, enum stream_result result)
@@ -154,7 +160,7 @@ static enum step fill_input(struct conn *conn, size_t room)
 {
 	enum stream_result result;
 	if (!conn_read(conn, room, &result)) {
-		conn_refuse_for_memory(conn);
+		conn_refuse_for_memory(conn, room);
 		return STEP_MORE;
 	}
 	return after_read(conn, result);
@@ -175,7 +181,7 @@ static enum step read_first(struct conn *conn)
 	}
 	explicit_bzero(first, sizeof(first));
 	conn_start_request(conn);
-	conn_refuse_for_memory(conn);
+	conn_refuse_for_memory(conn, INPUT_FIRST_BYTES);
 	return STEP_MORE;
 }
 

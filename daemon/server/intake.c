@@ -238,7 +238,9 @@ static void post_body(struct conn *conn, void (*judge)(struct conn *conn, struct
 {
 	struct str body;
 	if (intake_is_within_quota(conn) && decoded_body(conn, &body)) {
-		judge(conn, body);
+		if (intake_unzipped_is_within_quota(conn, body.len)) {
+			judge(conn, body);
+		}
 		buf_fini(&conn->worker->plain);
 	}
 }

@@ -153,13 +153,14 @@ static struct result *add_result(struct conn *conn, uint64_t number)
  * The last line that is answered; the rest of the body is not read. Of an atomic batch there is no
  * line to answer yet: all of it is refused.
  */
-static void end_with(struct conn *conn, struct result *result, enum reject reject)
+static void end_with(
+	struct conn *conn, struct result *result, enum reject reject, const char *detail)
 {
 	if (conn->batch->is_atomic) {
-		reply_refuse(conn, reject, NULL);
+		reply_refuse(conn, reject, detail);
 		return;
 	}
-	refuse_line(conn, result, reject, NULL);
+	refuse_line(conn, result, reject, detail);
 	conn->batch->has_all_lines = true;
 	conn->batch->closes = true;
 }
@@ -235,6 +236,21 @@ static void take_broken(struct conn *conn, struct result *result, const struct j
 	intake_batch_settle(conn, result);
 }
 
+/* True when the batch ends with it. */
+static bool is_one_too_many(struct conn *conn, struct result *result)
+{
+	struct intake_batch *batch = conn->batch;
+	const struct conf *conf = batch->generation->conf;
+	int64_t max_reports =
+		batch->is_atomic ? conf->limits_max_atomic_reports : conf->limits_max_batch_reports;
+	batch->reports++;
+	if (batch->reports <= (uint64_t)max_reports) {
+		return false;
+	}
+	end_with(conn, result, REJECT_TOO_MANY_REPORTS, NULL);
+	return true;
+}
+
 static void add_demand(struct quota_demand *sum, struct quota_demand demand)
 {
 	sum->reports += demand.reports;
@@ -249,6 +265,14 @@ static bool is_within_quota(struct conn *conn, struct result *result, size_t len
 	struct quota_demand demand = demand_of(conn, len);
 	int64_t retry_ms = 0;
 	add_demand(&batch->demand, demand);
+	if (batch->is_atomic && !quota_can_hold(&limits, batch->demand)) {
+		struct quota_demand reports = {.reports = batch->demand.reports};
+		end_with(conn, result,
+			quota_can_hold(&limits, reports) ? REJECT_BODY_TOO_LARGE
+							 : REJECT_TOO_MANY_REPORTS,
+			"an atomic batch has to fit into the burst of the partner's quota");
+		return false;
+	}
 	if (quota_take(batch->quota, &limits, clock_monotonic_us(), demand, &retry_ms)) {
 		result->taken_bytes = (uint32_t)len;
 		if (batch->is_atomic) {
@@ -266,18 +290,8 @@ void intake_batch_take_report(struct conn *conn, struct str line)
 	struct intake_batch *batch = conn->batch;
 	struct judgement judgement;
 	struct result *result = add_result(conn, conn->batch->lines.number);
-	if (result == NULL) {
-		return;
-	}
-	const struct conf *conf = batch->generation->conf;
-	int64_t max_reports =
-		batch->is_atomic ? conf->limits_max_atomic_reports : conf->limits_max_batch_reports;
-	batch->reports++;
-	if (batch->reports > (uint64_t)max_reports) {
-		end_with(conn, result, REJECT_TOO_MANY_REPORTS);
-		return;
-	}
-	if (!is_within_quota(conn, result, line.len)) {
+	if (result == NULL || is_one_too_many(conn, result) ||
+		!is_within_quota(conn, result, line.len)) {
 		return;
 	}
 	judgement_make(conn, batch->generation, line, &judgement);
@@ -301,8 +315,7 @@ void intake_batch_take_report(struct conn *conn, struct str line)
 void intake_batch_take_too_long(struct conn *conn)
 {
 	struct result *result = add_result(conn, conn->batch->lines.number);
-	if (result != NULL) {
-		conn->batch->reports++;
+	if (result != NULL && !is_one_too_many(conn, result)) {
 		refuse_line(conn, result, REJECT_LINE_TOO_LONG, NULL);
 	}
 }
@@ -311,6 +324,6 @@ void intake_batch_end_over_limit(struct conn *conn, uint64_t number)
 {
 	struct result *result = add_result(conn, number);
 	if (result != NULL) {
-		end_with(conn, result, REJECT_BODY_TOO_LARGE);
+		end_with(conn, result, REJECT_BODY_TOO_LARGE, NULL);
 	}
 }

@@ -178,13 +178,21 @@ bool intake_accepts_head(struct conn *conn)
 		accepts_body(conn) && accepts_demand(conn);
 }
 
+static bool is_not_over_quota(struct conn *conn)
+{
+	if (conn->quota_retry_ms > 0) {
+		reply_refuse(conn, REJECT_QUOTA, NULL);
+		return false;
+	}
+	return true;
+}
+
 bool intake_is_within_quota(struct conn *conn)
 {
 	if (conn->quota_retry_ms == 0 && conn->request.is_chunked) {
 		take_quota(conn, 0, (int64_t)conn->body_len);
 	}
-	if (conn->quota_retry_ms > 0) {
-		reply_refuse(conn, REJECT_QUOTA, NULL);
+	if (!is_not_over_quota(conn)) {
 		return false;
 	}
 	if (conn->route != ROUTE_VALIDATE && !conn_enter_report(conn)) {
@@ -193,6 +201,20 @@ bool intake_is_within_quota(struct conn *conn)
 		return false;
 	}
 	return true;
+}
+
+bool intake_unzipped_is_within_quota(struct conn *conn, size_t len)
+{
+	if (!conn->is_gzip) {
+		return true;
+	}
+	/* In one piece: one that is larger than the burst passes when all of it is there. */
+	struct quota_limits limits = conn_quota_limits(conn);
+	quota_give_back(
+		conn->quota, &limits, (struct quota_demand){.bytes = conn->quota_taken.bytes});
+	conn->quota_taken.bytes = 0;
+	take_quota(conn, 0, (int64_t)len);
+	return is_not_over_quota(conn);
 }
 
 size_t intake_body_limit(const struct conn *conn)

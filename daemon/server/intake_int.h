@@ -23,6 +23,8 @@ size_t intake_body_limit(const struct conn *conn);
  * refused.
  */
 bool intake_is_within_quota(struct conn *conn);
+/* The same of one that was unzipped to so many bytes, which count instead of those that came. */
+bool intake_unzipped_is_within_quota(struct conn *conn, size_t len);
 /* Borrows from the input buffer. */
 struct str intake_path(const struct conn *conn);
 /* Answers a GET that needs no database. */

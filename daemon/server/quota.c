@@ -140,6 +140,19 @@ bool quota_take(struct quota *quota, const struct quota_limits *limits, int64_t 
 	return false;
 }
 
+static bool bucket_can_hold(struct bucket_limit limit, int64_t demand)
+{
+	return limit.rate == 0 || bucket_amount(demand) <= limit.burst;
+}
+
+bool quota_can_hold(const struct quota_limits *limits, struct quota_demand demand)
+{
+	return bucket_can_hold(bucket_limit(limits->reports_per_s, limits->reports_burst),
+		       demand.reports) &&
+		bucket_can_hold(
+			bucket_limit(limits->bytes_per_s, limits->bytes_burst), demand.bytes);
+}
+
 void quota_give_back(
 	struct quota *quota, const struct quota_limits *limits, struct quota_demand unused)
 {

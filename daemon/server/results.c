@@ -149,6 +149,7 @@ static bool keep_scratch(struct results *results, struct result *result, bool is
 struct receipt_head {
 	struct uuid id;
 	int64_t received_at_us;
+	int64_t retracted_at_us;
 	uint8_t sha256[32];
 	int32_t revision;
 	uint8_t status;
@@ -170,6 +171,7 @@ static bool pack_receipt(
 	struct receipt_head head = {
 		.id = receipt->id,
 		.received_at_us = receipt->received_at_us,
+		.retracted_at_us = receipt->retracted_at_us,
 		.revision = receipt->revision,
 		.status = (uint8_t)receipt->status,
 		.is_test = receipt->is_test,
@@ -182,7 +184,7 @@ static bool pack_receipt(
 	buf_clear(out);
 	bool done = buf_append(out, &head, sizeof(head)) && put_text(out, receipt->report_id) &&
 		put_text(out, receipt->taxonomy) && put_text(out, receipt->category) &&
-		put_text(out, receipt->primary_area);
+		put_text(out, receipt->primary_area) && put_text(out, receipt->reason);
 	for (size_t i = 0; done && i < head.area_count; i++) {
 		done = put_text(out, receipt->action_areas.items[i]);
 	}
@@ -273,11 +275,13 @@ static bool render_receipt(struct buf *scratch, struct buf *out, const struct re
 		.revision = head.revision,
 		.received_at_us = head.received_at_us,
 		.is_test = head.is_test,
+		.retracted_at_us = head.retracted_at_us,
 	};
 	memcpy(receipt.sha256, head.sha256, sizeof(receipt.sha256));
 	receipt.taxonomy = take_text(&packed);
 	receipt.category = take_text(&packed);
 	receipt.primary_area = take_text(&packed);
+	receipt.reason = take_text(&packed);
 	for (size_t i = 0; i < head.area_count; i++) {
 		areas[i] = take_text(&packed);
 	}

@@ -78,6 +78,8 @@ struct quota_limits quota_limits_merge(
  */
 MUST_CHECK bool quota_take(struct quota *quota, const struct quota_limits *limits, int64_t now_us,
 	struct quota_demand demand, int64_t *retry_ms_out);
+/* False when so much is never there at once, since it is more than a burst. */
+bool quota_can_hold(const struct quota_limits *limits, struct quota_demand demand);
 /* Of what was taken and led to nothing. Never fills a bucket above its burst. */
 void quota_give_back(
 	struct quota *quota, const struct quota_limits *limits, struct quota_demand unused);

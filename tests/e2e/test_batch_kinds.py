@@ -250,6 +250,9 @@ def test_limits_of_a_batch_at_and_past(world, credentials):
         assert results[1]["problem"]["type"] == "urn:intaked:problem:line-too-long"
         answer, _ = post_lines(client, [b" " * 65537])
         assert (answer.status, answer.problem) == (413, "body-too-large")
+        _, results = post_lines(client, [fits + b" "] * 4 + [encode(smallest_report())])
+        assert statuses(results) == [413] * 4
+        assert results[3]["problem"]["type"] == "urn:intaked:problem:too-many-reports"
 
 
 def test_line_that_passes_the_limit_of_a_batch_is_refused_itself(world, credentials):

@@ -258,6 +258,16 @@ def test_memory_for_requests_has_a_limit_and_comes_back(world, credentials):
             assert client.post(padded_report(500000)).status == 201
 
 
+def test_report_that_never_fits_into_the_memory_for_requests_is_refused_for_good(world, credentials):
+    """A worker has a part of it."""
+    settings = {"limits.input_pool_bytes": 1048576, "listen.workers": 4}
+    with world.running(settings) as daemon, daemon.client(credentials["alpha"]) as client:
+        answer = client.post(padded_report(400000))
+        assert (answer.status, answer.problem, answer.closes) == (413, "body-too-large", True)
+        assert "input_pool_bytes" in answer.json["detail"]
+        assert client.post(padded_report(100000)).status == 201
+
+
 def test_memory_of_an_atomic_batch_counts_and_is_limited(world, credentials):
     """It is gathered to its end; one that alone takes more than there is would never pass."""
     settings = {"limits.input_pool_bytes": 1048576, "listen.workers": 1}

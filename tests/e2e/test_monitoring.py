@@ -88,6 +88,23 @@ def test_every_problem_and_reason_asked_for_exists():
     assert [value for value in asked if f'"{value}"' not in tables] == []
 
 
+def test_what_a_rule_counts_from_the_first_is_there_before_it(daemon):
+    """increase() does not see the first step of a series that begins with it."""
+    page = daemon.admin("/metrics")[1]
+    for name, label in (
+        ("intaked_refusals_total", "problem"),
+        ("intaked_handshake_failures_total", "reason"),
+    ):
+        served = set(re.findall(rf'^{name}\{{{label}="([^"]+)"\}} ', page, re.MULTILINE))
+        asked = {
+            value
+            for text in expressions()
+            for values in re.findall(rf'{name}\{{[^}}]*{label}=~?"([^"]*)"', text)
+            for value in values.split("|")
+        }
+        assert asked and asked <= served
+
+
 def test_promtool_takes_the_rules():
     assert f"SUCCESS: {len(rules())} rules found" in promtool("check", "rules", RULES)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from batches import join_lines
+from batches import join_lines, post_gzip
 from client import encode, request_bytes
 from harness import wait_until
 from reports import smallest_report, usual_report
@@ -109,6 +109,19 @@ def test_bytes_of_a_chunked_body_are_counted_too(daemon, limited):
         assert raw.exchange(head + chunked).problem == "quota"
 
 
+def test_bytes_of_a_gzip_body_are_counted_as_unzipped(daemon, limited):
+    credential = limited(bytes_per_s=1000, bytes_burst=25000)
+    large = lambda size: encode(smallest_report(narrative="a" * size))
+    with daemon.client(credential) as client:
+        answers = [post_gzip(client, large(18000), content_type="application/json") for _ in range(2)]
+        assert [answer.status for answer in answers] == [201, 429]
+    credential = limited(bytes_per_s=100000, bytes_burst=1000)
+    with daemon.client(credential) as client:
+        # More than the burst passes, and the next one waits for all of it.
+        assert post_gzip(client, large(18000), content_type="application/json").status == 201
+        assert client.post(smallest_report()).status == 429
+
+
 def test_client_that_waits_for_our_word_is_refused_before_its_body(daemon, limited):
     credential = limited(reports_per_s=1, reports_burst=1)
     with daemon.raw_client(credential) as raw:
@@ -147,6 +160,22 @@ def test_atomic_batch_over_quota_costs_nothing_and_passes_when_told(daemon, limi
         deadline = time.monotonic() + time_to_wait
         wait_until(lambda: time.monotonic() >= deadline, "the time that was told has passed")
         assert client.post(body, "/v1/reports?atomic=true", **options).status == 201
+
+
+@pytest.mark.parametrize(
+    "quotas, problem",
+    [
+        ({"reports_per_s": 1, "reports_burst": 20}, "too-many-reports"),
+        ({"bytes_per_s": 1, "bytes_burst": 5000}, "body-too-large"),
+    ],
+)
+def test_atomic_batch_over_the_burst_is_refused_for_good(daemon, limited, quotas, problem):
+    with daemon.client(limited(**quotas)) as client:
+        body = join_lines(smallest_report() for _ in range(21))
+        options = {"content_type": "application/x-ndjson"}
+        refused = client.post(body, "/v1/reports?atomic=true", **options)
+        assert (refused.status, refused.problem) == (413, problem)
+        assert "burst" in refused.json["detail"]
 
 
 def test_dry_run_is_not_counted_as_reports(daemon, limited):

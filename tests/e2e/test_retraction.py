@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from batches import post_batch, results_of
 from client import encode, request_bytes
 from harness import wait_until
 from reports import new_report_id, smallest_report, usual_report
@@ -182,9 +183,13 @@ def test_repeat_of_a_retracted_report_gets_its_first_receipt(alpha):
     retracted = retract(alpha, report).json
     repeat = alpha.post(report)
     assert (repeat.status, repeat.json) == (200, {**receipt, "status": "duplicate"})
-    changed = alpha.post({**report, "title": "Another"})
+    other = {**report, "title": "Another"}
+    changed = alpha.post(other)
     assert (changed.status, changed.problem) == (409, "report-conflict")
     assert changed.json["receipt"] == retracted
+    for query in ("", "?atomic=true"):
+        (line,) = results_of(post_batch(alpha, [other], query=query), 409 if query else 200)
+        assert (line.status, line.problem_body["receipt"]) == (409, retracted)
     assert receipt_of(alpha, report) == retracted
 
 
