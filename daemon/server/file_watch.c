@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define SETTLE_MS 250
-#define FILES_MAX 16
+#define FILES_MAX 32
 #define CLOCK_TICK_US 20000
 #define FOLDER_EVENTS \
 	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB)

@@ -38,6 +38,8 @@
 
 #define START_WAIT_MS 1500
 #define STOP_POLL_MS 20
+/* From the end of the drain to the end of the process. */
+#define STOP_MARGIN_MS 5000
 
 /* err may quote files and the database. */
 static void log_start_failure(const char *step, const char *text)
@@ -179,7 +181,10 @@ static void stop(struct process *process, int signal_number)
 	bool at_once = process->is_stopping;
 	log_info("stopping", "signal=%s at_once=%s", signal_number == SIGINT ? "INT" : "TERM",
 		at_once ? "yes" : "no");
-	systemd_notify("STOPPING=1\nSTATUS=stopping");
+	/* The manager's own patience may be shorter than the drain. */
+	systemd_notify("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=%lld",
+		(long long)(process->generation->conf->limits_drain_timeout_ms + STOP_MARGIN_MS) *
+			1000);
 	process->is_stopping = true;
 	for (int i = 0; i < process->worker_count; i++) {
 		if (at_once) {

@@ -117,21 +117,40 @@ static void on_files_changed(void *ctx)
 	reload_run(ctx);
 }
 
+static void ignore_fault(void *ctx, const char *sentence)
+{
+	(void)ctx;
+	(void)sentence;
+}
+
 void reload_watch_files(struct process *process, int64_t read_at_us)
 {
 	struct err err = {{0}};
 	const struct conf *conf = process->generation->conf;
-	const char *paths[CONF_FILES_MAX + 1] = {process->conf_path};
+	const char *paths[1 + 2 * CONF_FILES_MAX] = {process->conf_path};
 	file_watch_free(&process->file_watch);
 	if (!conf->control_reload_on_change) {
 		return;
 	}
-	size_t count = 1 + conf_files(conf, paths + 1);
+	size_t served = 1 + conf_files(conf, paths + 1);
+	size_t count = served;
+	/* After a refusal one of the files that were asked for may be what comes next. */
+	struct conf *refused = process->reload.was_refused
+		? conf_load_in_part(process->conf_path, ignore_fault, NULL)
+		: NULL;
+	if (refused != NULL) {
+		count += conf_files(refused, paths + count);
+	}
 	process->file_watch = file_watch_new(
 		process->base, paths, count, read_at_us, on_files_changed, process, &err);
+	if (process->file_watch == NULL && count > served) {
+		process->file_watch = file_watch_new(
+			process->base, paths, served, read_at_us, on_files_changed, process, &err);
+	}
 	if (process->file_watch == NULL) {
 		log_error("files-not-watched", "text=\"%s\"", err.text);
 	}
+	conf_unref(&refused);
 }
 
 static void take_generation(struct process *process, struct generation *generation)

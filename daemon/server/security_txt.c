@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Only what the RFC demands of every file is looked at, so a file may carry fields that are not
- * known here, and a signature around them. A file without a contact, or one that has expired, would
- * be thrown away by whoever reads it: the operator learns that before anybody needs it.
+ * known here, and a signature around them. A file without a contact would be thrown away by whoever
+ * reads it: the operator learns that before anybody needs it. So would one that has expired; but
+ * that it is too old must not keep a new revocation list out, so it is left out with a warning.
  */
 #include "security_txt_int.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "report/report_time.h"
 
 #include <errno.h>
@@ -92,17 +94,7 @@ static bool is_uri(struct str value)
 		memchr(value.data, ' ', value.len) == NULL;
 }
 
-static bool check_expires(struct str value, int64_t now_us, struct err *err)
-{
-	int64_t expires_us;
-	if (!report_time_parse(value, &expires_us)) {
-		return err_set(err, "Expires is no RFC 3339 time, expected " EXPIRES_FORM);
-	}
-	return expires_us > now_us ||
-		err_set(err, "it expired at %.*s, expected a time still to come", STR_ARG(value));
-}
-
-static bool check_fields(struct str content, int64_t now_us, struct err *err)
+static bool check_fields(struct str content, int64_t *expires_us_out, struct err *err)
 {
 	int contacts = 0;
 	int expiries = 0;
@@ -113,8 +105,8 @@ static bool check_fields(struct str content, int64_t now_us, struct err *err)
 		if (contact.data != NULL && !is_uri(contact)) {
 			return err_set(err, "Contact is no URI, expected " CONTACT_FORM);
 		}
-		if (expires.data != NULL && !check_expires(expires, now_us, err)) {
-			return false;
+		if (expires.data != NULL && !report_time_parse(expires, expires_us_out)) {
+			return err_set(err, "Expires is no time, expected " EXPIRES_FORM);
 		}
 		contacts += contact.data != NULL;
 		expiries += expires.data != NULL;
@@ -127,6 +119,16 @@ static bool check_fields(struct str content, int64_t now_us, struct err *err)
 			expiries == 0 ? "no Expires" : "several Expires");
 }
 
+static void leave_out(struct buf *out, const char *path, int64_t expires_us)
+{
+	char expires[CLOCK_RFC3339_SIZE];
+	char escaped[1024];
+	clock_format_rfc3339(expires_us, expires);
+	log_warn("security-txt-expired", "file=%s at=%s effect=\"it is not served\"",
+		log_escape(escaped, sizeof(escaped), str_from(path)), expires);
+	buf_clear(out);
+}
+
 bool security_txt_load(struct buf *out, const char *path, int64_t now_us, struct err *err)
 {
 	if (!read_file(out, path, err)) {
@@ -136,5 +138,12 @@ bool security_txt_load(struct buf *out, const char *path, int64_t now_us, struct
 		err_set(err, "it is no text, expected UTF-8 without control characters");
 		return err_prefix(err, "%s", path);
 	}
-	return check_fields(buf_str(out), now_us, err) || err_prefix(err, "%s", path);
+	int64_t expires_us = 0;
+	if (!check_fields(buf_str(out), &expires_us, err)) {
+		return err_prefix(err, "%s", path);
+	}
+	if (expires_us <= now_us) {
+		leave_out(out, path, expires_us);
+	}
+	return true;
 }

@@ -15,7 +15,8 @@
 
 /*
  * Reads the operator's file into out, an initialised buffer. False, with the file and what was
- * expected in err, unless it is UTF-8 text with a contact and a time of expiry after now.
+ * expected in err, unless it is UTF-8 text with a contact and a time of expiry. One that expired
+ * before now is warned of, and leaves out empty.
  */
 MUST_CHECK bool security_txt_load(
 	struct buf *out, const char *path, int64_t now_us, struct err *err);

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* The main thread waits for it, and nobody else feeds the watchdog. */
+#define CHECK_MAX_S 10
+
 struct check {
 	struct event_base *base;
 	bool is_good;
@@ -49,6 +52,9 @@ bool database_check(struct conf *conf, const struct taxonomy *taxonomy, struct e
 	if (link == NULL) {
 		err_set(err, "no memory");
 	} else {
+		static const struct timeval limit = {CHECK_MAX_S, 0};
+		err_set(err, "database.connection: no answer within %d s", CHECK_MAX_S);
+		event_base_loopexit(check.base, &limit);
 		event_base_dispatch(check.base);
 	}
 	pg_link_free(&link);

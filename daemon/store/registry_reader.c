@@ -148,8 +148,8 @@ void registry_reader_set_conf(
 	conf_unref(&reader->conf);
 	reader->conf = conf_ref(conf);
 	pg_link_set_conf(reader->link, conf, taxonomy);
-	event_del(reader->poll);
-	event_add(reader->poll, &interval);
+	event_add(reader->poll, &interval); /* moved, so it cannot fail */
+	ask(reader);
 }
 
 void registry_reader_free(struct registry_reader **reader)

@@ -60,6 +60,13 @@ def test_drain_ends_at_its_deadline(world, credentials):
         assert time.monotonic() - began < 3 * PATIENCE
 
 
+def test_manager_is_told_to_wait_for_the_drain(world):
+    with world.running({"limits.drain_timeout_ms": 60000}) as daemon:
+        daemon.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: daemon.notify.has("EXTEND_TIMEOUT_USEC=65000000"), "it is told")
+        assert daemon.wait_for_exit() == 0
+
+
 def test_second_sigterm_ends_at_once(world, credentials):
     with world.running({"limits.drain_timeout_ms": 60000}) as daemon:
         with daemon.raw_client(credentials["alpha"]) as raw:

@@ -146,6 +146,39 @@ def test_what_needs_a_restart_is_said_and_the_rest_is_taken(serving, credentials
     assert serving.ask("reload") == {"reloaded": True, "faults": [], "needs_restart": []}
 
 
+def test_a_file_that_was_asked_for_in_vain_is_noticed_when_it_comes(serving, credentials):
+    new = {name: serving.folder / "later" / name for name in ("tls.certificate", "tls.key")}
+    serving.configure({"control.reload_on_change": True})
+    assert serving.ask("reload")["reloaded"]
+    (serving.folder / "later").mkdir()
+    serving.configure(new)
+    wait_until(lambda: serving.metrics()["intaked_reload_failed"] == 1, "they are missed")
+    credential = serving.authority.issue_server()
+    shutil.copy(credential.certificate, new["tls.certificate"])
+    shutil.copy(credential.key, new["tls.key"])
+    wait_until(lambda: serving.metrics()["intaked_reload_failed"] == 0, "they are there")
+    restore(serving)
+    assert serving.ask("reload")["reloaded"]
+
+
+def test_a_reload_reads_the_partners(world):
+    """Though nobody has told of a change, and it is never time to ask: each reload puts that off."""
+    change = (
+        "SET session_replication_role = replica;"
+        " UPDATE intake.partner SET is_suspended = true WHERE name = 'alpha'"
+    )
+    with world.running({"database.registry_poll_ms": 5000}) as daemon:
+        suspended = lambda: [
+            each["is_suspended"] for each in daemon.ask("status")["partners"] if each["name"] == "alpha"
+        ]
+        wait_until(lambda: suspended() == [False], "the partner is known")
+        daemon.postgres.query(daemon.database, change)
+        wait_until(
+            lambda: daemon.ask("reload")["reloaded"] and suspended() == [True],
+            "its suspension is known",
+        )
+
+
 def test_a_changed_file_is_noticed_if_wanted(serving, credentials):
     """Certificate and key are replaced one after the other, as by a client of an authority."""
 

@@ -71,11 +71,22 @@ def test_reload_takes_a_new_file_and_none(daemon, file, alpha):
     wait_until(lambda: alpha.get(PATH).body == GOOD, "there is one again")
 
 
-@pytest.mark.parametrize(
-    "content, words", [(EXPIRED, "expired at 2026-01-01"), (b"Hello\n", "it has no Contact")]
-)
-def test_bad_file_is_named_and_changes_nothing(daemon, file, alpha, content, words):
-    file.write_bytes(content)
+def test_expired_file_is_warned_of_and_keeps_nothing_else_out(daemon, file, alpha):
+    file.write_bytes(EXPIRED)
+    taken, refused = reloads(daemon)
+    reload(daemon)
+    assert reloads(daemon) == [taken + 1, refused]
+    assert daemon.log_lines("security-txt-expired", str(file), "at=2026-01-01T00:00:00")
+    wait_until(lambda: alpha.get(PATH).status == 404, "it is not served")
+    assert run_program("intaked", "-t", "-c", daemon.conf).returncode == 0
+    file.write_bytes(GOOD)
+    reload(daemon)
+    wait_until(lambda: alpha.get(PATH).body == GOOD, "the new one is served")
+
+
+def test_bad_file_is_named_and_changes_nothing(daemon, file, alpha):
+    words = "it has no Contact"
+    file.write_bytes(b"Hello\n")
     taken, refused = reloads(daemon)
     reload(daemon)
     assert reloads(daemon) == [taken, refused + 1]

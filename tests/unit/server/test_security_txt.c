@@ -83,11 +83,11 @@ static void test_one_time_of_expiry_lies_ahead(void **state)
 	(void)state;
 	assert_fault(CONTACT, "it has no Expires, expected one, a line such as");
 	assert_fault(CONTACT EXPIRES EXPIRES, "it has several Expires, expected one");
-	assert_fault(CONTACT "Expires: 2027-06-30\n", "Expires is no RFC 3339 time");
-	assert_fault(CONTACT "Expires: 2027-06-31T00:00:00Z\n", "Expires is no RFC 3339 time");
-	assert_fault(CONTACT "Expires: \n", "Expires is no RFC 3339 time");
-	assert_fault(CONTACT "Expires: 2026-11-23T00:00:00Z\n",
-		"it expired at 2026-11-23T00:00:00Z, expected a time still to come");
+	assert_fault(
+		CONTACT "Expires: 2027-06-30\n", "Expires is no time, expected a line such as");
+	assert_fault(CONTACT "Expires: 2027-06-31T00:00:00Z\n",
+		"Expires is no time, expected a line such as");
+	assert_fault(CONTACT "Expires: \n", "Expires is no time, expected a line such as");
 	assert_good(CONTACT "Expires: 2026-11-23T00:00:00.000001Z\n");
 }
 
