@@ -112,6 +112,8 @@ struct conn {
 	int status;         /* of the answer in out */
 	enum reject reject; /* what it refuses; REJECT_COUNT: it does not */
 	struct refusal_codes refusal_codes;
+	bool has_sha256; /* the body was judged */
+	uint8_t sha256[32];
 	uint64_t requests;
 	const char *close_reason;
 	bool is_ndjson; /* the request is a batch */

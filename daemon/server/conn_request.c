@@ -91,6 +91,7 @@ void conn_start_request(struct conn *conn)
 	conn->body_used = 0;
 	conn->is_ndjson = false;
 	conn->is_gzip = false;
+	conn->has_sha256 = false;
 	conn->quota_retry_ms = 0;
 	conn->quota_taken = (struct quota_demand){0};
 	conn->request_end = 0;

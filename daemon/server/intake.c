@@ -212,6 +212,10 @@ static void post_report(struct conn *conn, struct str body)
 	struct judgement judgement;
 
 	judgement_make(conn, worker->generation, body, &judgement);
+	conn->has_sha256 = judgement.result.verdict != REPORT_OVERLOAD;
+	if (conn->has_sha256) {
+		memcpy(conn->sha256, judgement.sha256, sizeof(conn->sha256));
+	}
 	switch (judgement.result.verdict) {
 	case REPORT_VALID:
 		if (conn->route == ROUTE_VALIDATE) {
@@ -323,7 +327,8 @@ static void refuse_with_receipt(struct conn *conn, enum reject reject, struct re
 		reply_close_problem(conn, reject);
 	}
 	struct str_list none = {NULL, 0};
-	reply_trace(conn, reject, none, none, NULL, conn->body_len);
+	reply_trace(
+		conn, reject, none, none, conn->has_sha256 ? conn->sha256 : NULL, conn->body_len);
 	reply_send(conn);
 }
 

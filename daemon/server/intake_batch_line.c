@@ -59,7 +59,7 @@ static void refuse_line(
 	if (is_for_later) {
 		give_back_quota(conn, result);
 	}
-	reply_trace(conn, reject, none, none, NULL, 0);
+	reply_trace(conn, reject, none, none, result_sha256(result), result->taken_bytes);
 	result_set_problem(&conn->batch->results, result, reject, detail,
 		is_for_later ? INTAKE_BATCH_RETRY_AFTER_S : 0);
 	intake_batch_settle(conn, result);
@@ -81,7 +81,8 @@ static void settle_conflict(
 	struct conn *conn, struct result *result, const struct store_result *stored)
 {
 	struct str_list none = {NULL, 0};
-	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, NULL, 0);
+	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, result_sha256(result),
+		result->taken_bytes);
 	bool is_sayable = result_set_conflict(
 		&conn->batch->results, result, REJECT_REPORT_CONFLICT, &stored->receipt);
 	(void)is_sayable; /* seen to when it is settled */

@@ -221,7 +221,8 @@ void reply_refuse(struct conn *conn, enum reject reject, const char *detail)
 	if (reply_open_problem(conn, reject, detail)) {
 		reply_close_problem(conn, reject);
 	}
-	reply_trace(conn, reject, none, none, NULL, conn->body_len);
+	reply_trace(
+		conn, reject, none, none, conn->has_sha256 ? conn->sha256 : NULL, conn->body_len);
 	reply_send(conn);
 }
 

@@ -203,6 +203,13 @@ bool result_set_receipt(struct results *results, struct result *result, int stat
 	return keep_scratch(results, result, pack_receipt(&results->scratch, receipt, warnings));
 }
 
+const uint8_t *result_sha256(const struct result *result)
+{
+	bool is_receipt = result->kind == RESULT_RECEIPT && result->packed != NULL;
+	return is_receipt ? (const uint8_t *)result->packed + offsetof(struct receipt_head, sha256)
+			  : NULL;
+}
+
 static void become_problem(struct result *result, enum result_kind kind, enum reject reject)
 {
 	result->kind = kind;

@@ -78,6 +78,8 @@ MUST_CHECK bool result_set_conflict(struct results *results, struct result *resu
 /* detail: static, or NULL. Cannot fail. */
 void result_set_problem(struct results *results, struct result *result, enum reject reject,
 	const char *detail, int retry_after_s);
+/* The digest in a receipt; NULL: it is none. */
+const uint8_t *result_sha256(const struct result *result);
 /* It can be written. */
 void result_settle(struct results *results, struct result *result);
 /* The oldest one, or NULL: none is kept. */

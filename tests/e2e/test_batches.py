@@ -252,26 +252,32 @@ def test_answer_to_a_client_that_closes_ends_as_any_other(raw):
 
 
 def test_refused_lines_leave_traces_without_content(daemon, gamma):
-    """As those of single reports do. Of a partner whose rate of traces no other test uses."""
+    """As single reports do. Of a partner whose rate of traces no other test uses."""
     known, newer = smallest_report(), smallest_report(revision=2)
     post_batch(gamma, [known, newer])
     invalid = smallest_report(severity={"level": 7})
     conflict, superseded = {**known, "title": "Other"}, {**newer, "revision": 1}
+    single = {**known, "title": "By itself"}
     post_batch(gamma, [b"{", invalid, conflict, superseded, b" " * 1048577])
 
     def traces():
         return daemon.rows(
-            "SELECT status, problem, codes, pointers, encode(sha256, 'hex'), path"
+            "SELECT status, problem, codes, pointers, encode(sha256, 'hex'), size_bytes"
             " FROM intake.refusal WHERE partner_id = intake.partner_id('gamma')"
-            " ORDER BY status, problem"
+            " AND path = '/v1/reports' ORDER BY refused_at"
         )
 
     wait_until(lambda: len(traces()) == 5, "five refusals were kept")
-    path = "/v1/reports"
-    assert traces() == [
-        (400, "json-invalid", None, None, sha256(b"{"), path),
-        (409, "report-conflict", None, None, None, path),
-        (409, "revision-superseded", None, None, None, path),
-        (413, "line-too-long", None, None, None, path),
-        (422, "report-invalid", ["too-large"], ["/severity/level"], sha256(encode(invalid)), path),
+    of = lambda data: (sha256(data), len(data))
+    assert sorted(traces()) == [
+        (400, "json-invalid", None, None, *of(b"{")),
+        (409, "report-conflict", None, None, *of(encode(conflict))),
+        (409, "revision-superseded", None, None, *of(encode(superseded))),
+        (413, "line-too-long", None, None, None, 0),
+        (422, "report-invalid", ["too-large"], ["/severity/level"], *of(encode(invalid))),
     ]
+    # So many were enough for this second.
+    wait_until(
+        lambda: gamma.post(single).status == 409 and len(traces()) > 5, "one of a single report"
+    )
+    assert traces()[5] == (409, "report-conflict", None, None, *of(encode(single)))
