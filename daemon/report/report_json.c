@@ -88,7 +88,8 @@ static size_t plain_prefix(const char *data, size_t len)
 static bool is_plain(const char *data, size_t len)
 {
 	for (size_t at = plain_prefix(data, len); at < len; at++) {
-		if ((unsigned char)data[at] < 0x20 || data[at] == '"' || data[at] == '\\') {
+		unsigned char c = (unsigned char)data[at];
+		if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') {
 			return false;
 		}
 	}

@@ -258,7 +258,7 @@ const struct report_pattern report_pattern_time = {
 	"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-"
 	"9]"
 	"(\\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$",
-	"RFC 3339 with an offset is expected",
+	"a time such as 2026-11-22T09:15:00Z or 2026-11-22T10:15:00.123456+01:00 is expected",
 	report_time_has_form,
 };
 const struct report_pattern report_pattern_country = {
