@@ -155,8 +155,11 @@ def narrow(world):
 
 @pytest.fixture(scope="module")
 def strict(world):
-    """A daemon whose partners have used up their bytes with the first line of a batch."""
-    with world.running({"quota.bytes_per_s": 1, "quota.bytes_burst": 1}) as daemon:
+    """A daemon whose partner has used up its bytes."""
+    with world.running({"quota.bytes_per_s": 1, "quota.bytes_burst": 3000}) as daemon:
+        with daemon.client(world.authority.issue("alpha")) as client:
+            large = smallest_report(narrative="x" * 2500)
+            wait_until(lambda: client.post(large).status == 201, "its bytes are gone")
         yield daemon
 
 
