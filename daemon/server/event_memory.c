@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event_memory_int.h"
 
-#include <event2/event.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,4 +57,27 @@ static void *reallocate(void *memory, size_t size)
 void event_memory_init(void)
 {
 	event_set_mem_functions(allocate, reallocate, release);
+}
+
+static void do_nothing(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+}
+
+/* libevent's heap of timers grows with the most that were pending at once, and never shrinks. */
+bool event_memory_reserve_timers(struct event_base *base)
+{
+	static const struct timeval later = {3600, 0};
+	struct event *timers[EVENT_MEMORY_TIMERS] = {NULL};
+	bool done = true;
+	for (int i = 0; i < EVENT_MEMORY_TIMERS && done; i++) {
+		timers[i] = evtimer_new(base, do_nothing, NULL);
+		done = timers[i] != NULL && evtimer_add(timers[i], &later) == 0;
+	}
+	for (int i = 0; i < EVENT_MEMORY_TIMERS && timers[i] != NULL; i++) {
+		event_free(timers[i]);
+	}
+	return done;
 }

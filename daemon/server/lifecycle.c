@@ -221,7 +221,7 @@ static bool start_base(struct process *process, struct err *err)
 {
 	signal(SIGPIPE, SIG_IGN);
 	process->base = event_base_new();
-	if (process->base == NULL) {
+	if (process->base == NULL || !event_memory_reserve_timers(process->base)) {
 		return err_set(err, "cannot make an event loop");
 	}
 	process->start_timer = evtimer_new(process->base, on_start_timer, process);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event_memory_int.h"
 #include "intake_batch_int.h"
 #include "intake_int.h"
 #include "reply_int.h"
@@ -222,7 +223,9 @@ static struct event_base *new_base(void)
 	event_config_set_max_dispatch_interval(config, &most, LAST_TURN_EVENTS, WORKER_LAST);
 	struct event_base *base = event_base_new_with_config(config);
 	event_config_free(config);
-	if (base != NULL && event_base_priority_init(base, WORKER_PRIORITIES) != 0) {
+	if (base != NULL &&
+		(event_base_priority_init(base, WORKER_PRIORITIES) != 0 ||
+			!event_memory_reserve_timers(base))) {
 		event_base_free(base);
 		base = NULL;
 	}

@@ -148,7 +148,7 @@ void registry_reader_set_conf(
 	conf_unref(&reader->conf);
 	reader->conf = conf_ref(conf);
 	pg_link_set_conf(reader->link, conf, taxonomy);
-	event_add(reader->poll, &interval); /* moved, so it cannot fail */
+	event_add(reader->poll, &interval);
 	ask(reader);
 }
 

@@ -48,10 +48,33 @@ static void test_a_descriptor_once_watched_holds_no_page_of_the_heap(void **stat
 	event_base_free(base);
 }
 
+static void test_timers_that_are_reserved_take_no_memory_when_they_are_set(void **state)
+{
+	static const struct timeval later = {60, 0};
+	struct event_base *base = event_base_new();
+	struct event *timers[EVENT_MEMORY_TIMERS];
+
+	(void)state;
+	assert_true(event_memory_reserve_timers(base));
+	for (int i = 0; i < EVENT_MEMORY_TIMERS; i++) {
+		timers[i] = evtimer_new(base, nothing, NULL);
+	}
+	size_t before = mallinfo2().uordblks;
+	for (int i = 0; i < EVENT_MEMORY_TIMERS; i++) {
+		assert_int_equal(evtimer_add(timers[i], &later), 0);
+	}
+	assert_int_equal(mallinfo2().uordblks, before);
+	for (int i = 0; i < EVENT_MEMORY_TIMERS; i++) {
+		event_free(timers[i]);
+	}
+	event_base_free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_descriptor_once_watched_holds_no_page_of_the_heap),
+		cmocka_unit_test(test_timers_that_are_reserved_take_no_memory_when_they_are_set),
 	};
 	event_memory_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
