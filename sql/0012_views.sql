@@ -26,8 +26,9 @@ GRANT SELECT ON intake.report_key TO intake_view;
 -- An id begins with the millisecond of receipt, and never with an earlier one.
 CREATE OR REPLACE FUNCTION analysis.id_at(at timestamptz) RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	RETURN rpad(lpad(to_hex(floor(least(greatest(extract(epoch FROM at) * 1000, 0),
-		281474976710655))::bigint), 12, '0'), 32, '0')::uuid;
+	RETURN CASE WHEN at IS NOT NULL THEN
+		rpad(lpad(to_hex(floor(least(greatest(extract(epoch FROM at) * 1000, 0),
+			281474976710655))::bigint), 12, '0'), 32, '0')::uuid END;
 COMMENT ON FUNCTION analysis.id_at IS 'Below the id of every report that was received at a time or later.';
 GRANT EXECUTE ON FUNCTION analysis.id_at TO intake_analyst;
 

@@ -112,8 +112,9 @@ struct conn {
 	int status;         /* of the answer in out */
 	enum reject reject; /* what it refuses; REJECT_COUNT: it does not */
 	struct refusal_codes refusal_codes;
-	bool has_sha256; /* the body was judged */
+	bool has_sha256; /* the body was judged: what follows is of it, unzipped */
 	uint8_t sha256[32];
+	size_t judged_bytes;
 	uint64_t requests;
 	const char *close_reason;
 	bool is_ndjson; /* the request is a batch */

@@ -215,6 +215,7 @@ static void post_report(struct conn *conn, struct str body)
 	conn->has_sha256 = judgement.result.verdict != REPORT_OVERLOAD;
 	if (conn->has_sha256) {
 		memcpy(conn->sha256, judgement.sha256, sizeof(conn->sha256));
+		conn->judged_bytes = body.len;
 	}
 	switch (judgement.result.verdict) {
 	case REPORT_VALID:
@@ -326,9 +327,7 @@ static void refuse_with_receipt(struct conn *conn, enum reject reject, struct re
 		receipt_render(body, receipt)) {
 		reply_close_problem(conn, reject);
 	}
-	struct str_list none = {NULL, 0};
-	reply_trace(
-		conn, reject, none, none, conn->has_sha256 ? conn->sha256 : NULL, conn->body_len);
+	reply_trace_request(conn, reject);
 	reply_send(conn);
 }
 

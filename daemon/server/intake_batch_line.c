@@ -268,6 +268,9 @@ static bool is_within_quota(struct conn *conn, struct result *result, size_t len
 	add_demand(&batch->demand, demand);
 	if (batch->is_atomic && !quota_can_hold(&limits, batch->demand)) {
 		struct quota_demand reports = {.reports = batch->demand.reports};
+		/* It has cost nothing: the parts it is to be sent in need the quota. */
+		quota_give_back(batch->quota, &limits, conn->quota_taken);
+		conn->quota_taken = (struct quota_demand){0};
 		end_with(conn, result,
 			quota_can_hold(&limits, reports) ? REJECT_BODY_TOO_LARGE
 							 : REJECT_TOO_MANY_REPORTS,

@@ -215,14 +215,22 @@ void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
 	store_note_refusal(conn->worker->store, &refusal);
 }
 
-void reply_refuse(struct conn *conn, enum reject reject, const char *detail)
+void reply_trace_request(struct conn *conn, enum reject reject)
 {
 	struct str_list none = {NULL, 0};
+	if (conn->has_sha256) {
+		reply_trace(conn, reject, none, none, conn->sha256, conn->judged_bytes);
+	} else {
+		reply_trace(conn, reject, none, none, NULL, conn->body_len);
+	}
+}
+
+void reply_refuse(struct conn *conn, enum reject reject, const char *detail)
+{
 	if (reply_open_problem(conn, reject, detail)) {
 		reply_close_problem(conn, reject);
 	}
-	reply_trace(
-		conn, reject, none, none, conn->has_sha256 ? conn->sha256 : NULL, conn->body_len);
+	reply_trace_request(conn, reject);
 	reply_send(conn);
 }
 

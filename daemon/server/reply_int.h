@@ -41,6 +41,8 @@ void reply_refuse_framing(struct conn *conn, enum http_fault fault, const char *
  */
 void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
 	struct str_list pointers, const uint8_t *sha256, size_t size);
+/* The same of the whole request, with the digest of its body where that was judged. */
+void reply_trace_request(struct conn *conn, enum reject reject);
 /* A time to wait as Retry-After has it: whole seconds, at least one. */
 int reply_seconds(int64_t ms);
 struct partner_metrics *reply_partner_metrics(const struct conn *conn);

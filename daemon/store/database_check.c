@@ -14,6 +14,8 @@
 
 struct check {
 	struct event_base *base;
+	struct pg_link *link;
+	size_t standbys; /* asked so far */
 	bool is_good;
 	struct err *err;
 };
@@ -29,6 +31,11 @@ static void on_lost(void *ctx, const char *reason)
 {
 	struct check *check = ctx;
 	err_set(check->err, "database.connection: %s", reason);
+	/* The link asks the next of several servers. */
+	if (pg_link_refusal(check->link) == PG_REFUSAL_READ_ONLY &&
+		++check->standbys < pg_link_host_count(check->link)) {
+		return;
+	}
 	event_base_loopbreak(check->base);
 }
 
@@ -47,9 +54,9 @@ bool database_check(struct conf *conf, const struct taxonomy *taxonomy, struct e
 	}
 	struct pg_link_hooks hooks = {
 		.on_ready = on_ready, .on_lost = on_lost, .on_result = on_result, .ctx = &check};
-	struct pg_link *link = pg_link_new(
+	check.link = pg_link_new(
 		check.base, conf, store_statements, store_statement_count, NULL, taxonomy, hooks);
-	if (link == NULL) {
+	if (check.link == NULL) {
 		err_set(err, "no memory");
 	} else {
 		static const struct timeval limit = {CHECK_MAX_S, 0};
@@ -57,7 +64,7 @@ bool database_check(struct conf *conf, const struct taxonomy *taxonomy, struct e
 		event_base_loopexit(check.base, &limit);
 		event_base_dispatch(check.base);
 	}
-	pg_link_free(&link);
+	pg_link_free(&check.link);
 	event_base_free(check.base);
 	return check.is_good;
 }

@@ -565,6 +565,11 @@ enum pg_refusal pg_link_refusal(const struct pg_link *link)
 	return link->refusal;
 }
 
+size_t pg_link_host_count(const struct pg_link *link)
+{
+	return link->hosts.count;
+}
+
 int pg_link_in_flight(const struct pg_link *link)
 {
 	return link->in_flight;

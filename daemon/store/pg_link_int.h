@@ -64,6 +64,8 @@ void pg_link_set_conf(struct pg_link *link, struct conf *conf, const struct taxo
 bool pg_link_is_ready(const struct pg_link *link);
 const struct pg_session *pg_link_session(const struct pg_link *link);
 enum pg_refusal pg_link_refusal(const struct pg_link *link);
+/* How many servers the connection string names; 0 when it names none or cannot be read. */
+size_t pg_link_host_count(const struct pg_link *link);
 int pg_link_in_flight(const struct pg_link *link);
 
 /*

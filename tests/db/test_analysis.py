@@ -521,7 +521,7 @@ def test_id_at_is_below_and_above_every_id_where_time_ends(admin):
     first, last = (f"{digits}-0000-0000-000000000000" for digits in ("00000000-0000", "ffffffff-ffff"))
     for at, expected in (
         ("-infinity", first), ("1960-01-01Z", first), ("1970-01-01Z", first),
-        ("12000-01-01Z", last), ("infinity", last),
+        ("12000-01-01Z", last), ("infinity", last), (None, None),
     ):  # fmt: skip
         assert admin.run("SELECT analysis.id_at(%s)::text", [at]) == [(expected,)]
 

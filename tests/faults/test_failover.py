@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ADMINISTRATOR, Postgres, World, wait_until
+from harness import ADMINISTRATOR, Postgres, World, run_program, wait_until
 from ledger import SETTINGS, check_ledger, load_on
 from reports import smallest_report
 
@@ -124,6 +124,7 @@ def test_standby_that_is_named_first_is_left_for_the_primary(pair, daemon):
     servers = connection_string(daemon.database, (pair.second, pair.first))
     daemon.stop()
     daemon.configure({"database.connection": servers})
+    assert run_program("intaked", "-t", "-c", daemon.conf).returncode == 0
     daemon.start()
     with daemon.client(pair.world.authority.issue("alpha")) as client:
         wait_until(lambda: daemon.admin("/readyz")[0] == 200, "every link is at the primary")
