@@ -35,6 +35,14 @@ class Pair:
         waiting = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
         wait_until(lambda: self.first.query(ADMINISTRATOR, waiting), "the standby is synchronous")
 
+    def wait_for_replay(self):
+        """What was written so far is on the standby."""
+        ((position,),) = self.first.query(ADMINISTRATOR, "SELECT pg_current_wal_lsn()")
+        replayed = "SELECT 1 WHERE pg_last_wal_replay_lsn() >= %s::pg_lsn"
+        wait_until(
+            lambda: self.second.query(ADMINISTRATOR, replayed, [position]), "the standby has all"
+        )
+
     def close(self):
         for server in (self.first, self.second):
             if server.process:
@@ -124,6 +132,7 @@ def test_standby_that_is_named_first_is_left_for_the_primary(pair, daemon):
     servers = connection_string(daemon.database, (pair.second, pair.first))
     daemon.stop()
     daemon.configure({"database.connection": servers})
+    pair.wait_for_replay()
     assert run_program("intaked", "-t", "-c", daemon.conf).returncode == 0
     daemon.start()
     with daemon.client(pair.world.authority.issue("alpha")) as client:
