@@ -190,8 +190,7 @@ const char *report_indicator_expects(unsigned type)
 		[INDICATOR_CIDR] = "ADDRESS/LENGTH with host bits zero is expected",
 		[INDICATOR_ASN] = "AS and a number from 1 to 4294967295 are expected",
 		[INDICATOR_DOMAIN] =
-			"a lower-case ASCII domain name of two labels or more is expected, "
-			"without a dot at the end",
+			"two or more lower-case ASCII labels, no dot at the end, are expected",
 		[INDICATOR_URL] =
 			"a scheme, a colon and at most 2,048 printable ASCII are expected",
 		[INDICATOR_EMAIL] = "an address with one @ is expected",
