@@ -29,31 +29,25 @@ END
 $$;
 COMMENT ON FUNCTION intake.replica_add IS 'A report that arrives counts from now on, and is found by its key.';
 
--- The tables are copied side by side, in transactions that do not see each other: the second one waits
--- for the first, so that a revision that was retracted and superseded stops counting once.
-CREATE OR REPLACE FUNCTION intake.replica_supersede() RETURNS trigger
+-- A revision that was retracted and superseded stops counting once, by whichever comes first. The
+-- tables are copied side by side, in transactions that do not see each other: the second one waits.
+CREATE OR REPLACE FUNCTION intake.replica_stop() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	stopped CONSTANT uuid := (to_jsonb(NEW) ->> TG_ARGV[0])::uuid;
 BEGIN
-	PERFORM pg_advisory_xact_lock(hashtext('intake.replica_stops_counting'), 0);
+	PERFORM pg_advisory_xact_lock(hashtext('intake.replica_stop'), 0);
 	INSERT INTO intake.change (report, sign)
-		SELECT NEW.id, -1
-		WHERE NOT EXISTS (SELECT FROM intake.retraction AS t WHERE t.report = NEW.id);
+		SELECT stopped, -1
+		WHERE 1 = (SELECT count(*) FROM (
+			SELECT FROM intake.retraction AS t WHERE t.report = stopped
+			UNION ALL
+			SELECT FROM intake.superseded_key AS s WHERE s.id = stopped) AS reason);
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION intake.replica_supersede IS 'A revision that is not the newest any more stops counting.';
-
-CREATE OR REPLACE FUNCTION intake.replica_retract() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM pg_advisory_xact_lock(hashtext('intake.replica_stops_counting'), 0);
-	INSERT INTO intake.change (report, sign)
-		SELECT NEW.report, -1
-		WHERE NOT EXISTS (SELECT FROM intake.superseded_key AS s WHERE s.id = NEW.report);
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION intake.replica_retract IS 'A revision that was taken back stops counting.';
+COMMENT ON FUNCTION intake.replica_stop IS
+	'A revision that was taken back or is not the newest any more stops counting.';
 
 CREATE OR REPLACE FUNCTION intake.replica_erase() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -83,18 +77,18 @@ CREATE OR REPLACE TRIGGER replica_keep BEFORE INSERT ON intake.superseded_key
 	FOR EACH ROW EXECUTE FUNCTION intake.replica_keep('id');
 CREATE OR REPLACE TRIGGER replica_add AFTER INSERT ON intake.report
 	FOR EACH ROW EXECUTE FUNCTION intake.replica_add();
-CREATE OR REPLACE TRIGGER replica_supersede AFTER INSERT ON intake.superseded_key
-	FOR EACH ROW EXECUTE FUNCTION intake.replica_supersede();
-CREATE OR REPLACE TRIGGER replica_retract AFTER INSERT ON intake.retraction
-	FOR EACH ROW EXECUTE FUNCTION intake.replica_retract();
+CREATE OR REPLACE TRIGGER replica_stop AFTER INSERT ON intake.superseded_key
+	FOR EACH ROW EXECUTE FUNCTION intake.replica_stop('id');
+CREATE OR REPLACE TRIGGER replica_stop AFTER INSERT ON intake.retraction
+	FOR EACH ROW EXECUTE FUNCTION intake.replica_stop('report');
 CREATE OR REPLACE TRIGGER replica_erase BEFORE DELETE ON intake.report
 	FOR EACH ROW EXECUTE FUNCTION intake.replica_erase();
 -- Triggers do not fire for what a subscription brings, unless they are told to.
 ALTER TABLE intake.report ENABLE ALWAYS TRIGGER replica_add, ENABLE ALWAYS TRIGGER replica_erase;
 ALTER TABLE intake.superseded_key ENABLE ALWAYS TRIGGER replica_keep,
-	ENABLE ALWAYS TRIGGER replica_supersede;
+	ENABLE ALWAYS TRIGGER replica_stop;
 ALTER TABLE intake.indicator ENABLE ALWAYS TRIGGER replica_keep;
 ALTER TABLE intake.retraction ENABLE ALWAYS TRIGGER replica_keep,
-	ENABLE ALWAYS TRIGGER replica_retract, DISABLE TRIGGER counts;
+	ENABLE ALWAYS TRIGGER replica_stop, DISABLE TRIGGER counts;
 
 COMMIT;

@@ -506,13 +506,14 @@ def test_replica_counts_what_was_retracted_and_superseded_once(world, admin, dat
             target=lambda: copies[1].cursor().execute(statements[1], [report["id"]])
         )
         waiting.start()
-        wait_until(
-            lambda: admin.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
-            "the second copy waits for the first",
-        )
-        copies[0].commit()
-        waiting.join()
-        copies[1].commit()
+        with closing(copies[0]), closing(copies[1]):
+            wait_until(
+                lambda: admin.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
+                "the second copy waits for the first",
+            )
+            copies[0].commit()
+            waiting.join()
+            copies[1].commit()
         changes = "SELECT sign FROM intake.change WHERE report = %s"
         assert admin.run(changes, [report["id"]]) == [(-1,)]
 
