@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's options and its check of the configuration: exit statuses, faults named."""
 
+import socket
+
 import pytest
 
 from certificates import Ca
@@ -115,6 +117,17 @@ def test_check_sees_a_database_without_the_schema(world):
     done = run_program("intaked", "-t", "-c", daemon.conf)
     assert done.returncode == 1
     assert "schema" in done.stderr or "migrat" in done.stderr, done.stderr
+
+
+def test_check_does_not_wait_for_a_silent_database_longer_than_its_limit(world):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        daemon = world.daemon({
+            "database.connection": f"hostaddr=127.0.0.1 port={silent.getsockname()[1]} dbname=x",
+            "database.connect_timeout_ms": 60000,
+        })  # fmt: skip
+        done = run_program("intaked", "-t", "-c", daemon.conf)
+    assert done.returncode == 1
+    assert "database.connection: no answer within 10 s" in done.stderr, done.stderr
 
 
 def test_check_without_the_database_sees_all_else(world):

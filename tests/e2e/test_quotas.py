@@ -110,12 +110,12 @@ def test_bytes_of_a_chunked_body_are_counted_too(daemon, limited):
 
 
 def test_bytes_of_a_gzip_body_are_counted_as_unzipped(daemon, limited):
-    credential = limited(bytes_per_s=1000, bytes_burst=25000)
+    credential = limited(bytes_per_s=1, bytes_burst=25000)
     large = lambda size: encode(smallest_report(narrative="a" * size))
     with daemon.client(credential) as client:
         answers = [post_gzip(client, large(18000), content_type="application/json") for _ in range(2)]
         assert [answer.status for answer in answers] == [201, 429]
-    credential = limited(bytes_per_s=100000, bytes_burst=1000)
+    credential = limited(bytes_per_s=1, bytes_burst=1000)
     with daemon.client(credential) as client:
         # More than the burst passes, and the next one waits for all of it.
         assert post_gzip(client, large(18000), content_type="application/json").status == 201
@@ -178,6 +178,13 @@ def test_atomic_batch_over_the_burst_is_refused_for_good(daemon, limited, quotas
         assert "burst" in refused.json["detail"]
         # It has cost nothing: in parts it passes.
         assert client.post(smallest_report()).status == 201
+
+
+def test_atomic_batch_of_the_whole_burst_passes(daemon, limited):
+    with daemon.client(limited(reports_per_s=1, reports_burst=20)) as client:
+        body = join_lines(smallest_report() for _ in range(20))
+        options = {"content_type": "application/x-ndjson"}
+        assert client.post(body, "/v1/reports?atomic=true", **options).status == 201
 
 
 def test_dry_run_is_not_counted_as_reports(daemon, limited):

@@ -89,6 +89,10 @@ static void test_one_time_of_expiry_lies_ahead(void **state)
 		"Expires is no time, expected a line such as");
 	assert_fault(CONTACT "Expires: \n", "Expires is no time, expected a line such as");
 	assert_good(CONTACT "Expires: 2026-11-23T00:00:00.000001Z\n");
+	static const char expired[] = CONTACT "Expires: 2026-11-23T00:00:00Z\n";
+	assert_true(load(expired, sizeof(expired) - 1));
+	assert_int_equal(loaded.len, 0);
+	buf_fini(&loaded);
 }
 
 static void test_size_limit(void **state)
