@@ -138,7 +138,8 @@ void conn_refuse_for_memory(struct conn *conn, size_t room)
 	conn->request.keeps_alive = false;
 	if (conn->in_charged + room > conn_input_share(conn->worker)) {
 		reply_refuse(conn, REJECT_BODY_TOO_LARGE,
-			"it takes more memory than there is for all requests (input_pool_bytes)");
+			"it takes more memory than there is for all requests (input_pool_bytes);"
+			" a smaller one is expected");
 	} else {
 		reply_refuse(
 			conn, REJECT_UNAVAILABLE, "not enough memory for requests at the moment");

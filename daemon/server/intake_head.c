@@ -178,7 +178,7 @@ bool intake_accepts_head(struct conn *conn)
 		accepts_body(conn) && accepts_demand(conn);
 }
 
-static bool is_not_over_quota(struct conn *conn)
+static bool accepts_quota(struct conn *conn)
 {
 	if (conn->quota_retry_ms > 0) {
 		reply_refuse(conn, REJECT_QUOTA, NULL);
@@ -192,7 +192,7 @@ bool intake_is_within_quota(struct conn *conn)
 	if (conn->quota_retry_ms == 0 && conn->request.is_chunked) {
 		take_quota(conn, 0, (int64_t)conn->body_len);
 	}
-	if (!is_not_over_quota(conn)) {
+	if (!accepts_quota(conn)) {
 		return false;
 	}
 	if (conn->route != ROUTE_VALIDATE && !conn_enter_report(conn)) {
@@ -214,7 +214,7 @@ bool intake_unzipped_is_within_quota(struct conn *conn, size_t len)
 		conn->quota, &limits, (struct quota_demand){.bytes = conn->quota_taken.bytes});
 	conn->quota_taken.bytes = 0;
 	take_quota(conn, 0, (int64_t)len);
-	return is_not_over_quota(conn);
+	return accepts_quota(conn);
 }
 
 size_t intake_body_limit(const struct conn *conn)
