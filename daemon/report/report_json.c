@@ -138,6 +138,7 @@ struct long_string {
 };
 
 struct scan {
+	size_t at;
 	int depth;
 	int values;
 	size_t members;
@@ -260,14 +261,11 @@ static size_t scan_space(struct str body, size_t start, struct scan *scan)
 	return after;
 }
 
-/* Leaves everything but the limits to the parser. NULL, or what is wrong. */
-static const char *scan_body(
-	struct str body, const struct report_json_limits *limits, struct scan *scan)
+/* Leaves everything but the limits to the parser. False: the last byte read went beyond one. */
+static bool scan_body(struct str body, const struct report_json_limits *limits, struct scan *scan)
 {
-	int max_depth = limits->max_depth < REPORT_JSON_DEPTH_MAX ? limits->max_depth
-								  : REPORT_JSON_DEPTH_MAX;
-	size_t at = 0;
-	while (at < body.len) {
+	while (scan->at < body.len) {
+		size_t at = scan->at;
 		switch (body.data[at++]) {
 		case '"':
 			at = scan_string(body, at, scan);
@@ -283,9 +281,7 @@ static const char *scan_body(
 			break;
 		case '{':
 		case '[':
-			if (++scan->depth > max_depth) {
-				return "the nesting is too deep";
-			}
+			scan->depth++;
 			scan->values++;
 			break;
 		case '}':
@@ -302,8 +298,12 @@ static const char *scan_body(
 		default:
 			break;
 		}
+		scan->at = at;
+		if (scan->depth > limits->max_depth || scan->values > limits->max_values) {
+			return false;
+		}
 	}
-	return scan->values > limits->max_values ? "there are too many values" : NULL;
+	return true;
 }
 
 static void replace_numbers(char *data, size_t len)
@@ -338,8 +338,6 @@ static const char *expected(const json_error_t *error)
 		return "U+0000 is not accepted";
 	case json_error_duplicate_key:
 		return "each member may stand once in an object";
-	case json_error_stack_overflow:
-		return "the nesting is too deep";
 	default:
 		return "JSON is expected";
 	}
@@ -479,6 +477,16 @@ static enum report_json_verdict refuse(char *detail_out, size_t detail_size, con
 	return REPORT_JSON_BROKEN;
 }
 
+static enum report_json_verdict refuse_beyond_limit(char *detail_out, size_t detail_size,
+	const struct report_json_limits *limits, const struct scan *scan)
+{
+	bool is_too_deep = scan->depth > limits->max_depth;
+	snprintf(detail_out, detail_size, "at most %d %s are expected, near byte %zu",
+		is_too_deep ? limits->max_depth : limits->max_values,
+		is_too_deep ? "levels of nesting" : "values", scan->at);
+	return REPORT_JSON_BROKEN;
+}
+
 enum report_json_verdict report_json_parse(struct arena *arena, struct str body,
 	const struct report_json_limits *limits, json_t **tree_out, char *detail_out,
 	size_t detail_size)
@@ -489,9 +497,9 @@ enum report_json_verdict report_json_parse(struct arena *arena, struct str body,
 	struct scan scan = {.arena = is_container && !has_mark(body) ? arena : NULL};
 	json_error_t error = {.position = 0};
 	parse_is_out_of_memory = false;
-	const char *fault = scan_body(body, limits, &scan);
-	if (fault != NULL) {
-		return refuse(detail_out, detail_size, fault);
+	ENSURE(limits->max_depth <= REPORT_JSON_DEPTH_MAX);
+	if (!scan_body(body, limits, &scan)) {
+		return refuse_beyond_limit(detail_out, detail_size, limits, &scan);
 	}
 	if (start == body.len) {
 		return refuse(detail_out, detail_size, "the text is empty");

@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* No deeper nesting is parsed, whatever the caller's limit. */
 #define REPORT_JSON_DEPTH_MAX 64
 /* No acceptable real of the report reads as this value. */
 #define REPORT_JSON_BAD_REAL 1e41
@@ -25,7 +24,7 @@
 enum report_json_verdict { REPORT_JSON_PARSED, REPORT_JSON_BROKEN, REPORT_JSON_NO_MEMORY };
 
 struct report_json_limits {
-	int max_depth;
+	int max_depth;  /* at most REPORT_JSON_DEPTH_MAX */
 	int max_values; /* counted as { [ and , outside strings */
 };
 

@@ -233,6 +233,16 @@ def test_json_that_is_no_object_breaks_the_schema(alpha):
     assert (answer.status, answer.errors) == (422, [("", "type")])
 
 
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [(nested(17), "16 levels of nesting"), (with_values(32769), "32768 values")],
+    ids=["depth", "values"],
+)
+def test_one_past_a_limit_of_json_names_the_limit_and_the_place(alpha, body, limit):
+    detail = alpha.post(body).json["detail"]
+    assert re.fullmatch(rf".*at most {limit} are expected, near byte \d+", detail), detail
+
+
 @pytest.mark.parametrize("body", [nested(16), with_values(32768)], ids=["depth", "values"])
 def test_depth_and_values_at_the_limit_are_read(alpha, body):
     """They are judged by the rules: an extension of so many values is too large, but is JSON."""

@@ -116,6 +116,8 @@ static void test_nesting_and_values_are_counted_outside_strings(void **state)
 		assert_int_equal(parse(*state, (struct str){body, 2 * depth}),
 			depth == 16 ? REPORT_JSON_PARSED : REPORT_JSON_BROKEN);
 	}
+	assert_string_equal(((struct parsed *)*state)->detail,
+		"at most 16 levels of nesting are expected, near byte 17");
 	assert_int_equal(
 		parse(*state, STR("[\"[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"]")), REPORT_JSON_PARSED);
 	for (size_t commas = 32767; commas <= 32768; commas++) {
@@ -127,6 +129,8 @@ static void test_nesting_and_values_are_counted_outside_strings(void **state)
 		assert_int_equal(parse(*state, (struct str){body, 3 + 2 * commas}),
 			commas == 32767 ? REPORT_JSON_PARSED : REPORT_JSON_BROKEN);
 	}
+	assert_string_equal(((struct parsed *)*state)->detail,
+		"at most 32768 values are expected, near byte 65537");
 	memset(body, ',', sizeof(body));
 	memcpy(body, "[\"", 2);
 	memcpy(body + sizeof(body) - 2, "\"]", 2);
