@@ -48,7 +48,7 @@ enum connection_phase {
 };
 
 /* Partners are counted by number; those past the last of these share the first. */
-#define METRICS_PARTNERS 4096
+#define METRICS_PARTNERS 65536
 
 struct partner_metrics {
 	metric_counter stored;
