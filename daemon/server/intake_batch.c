@@ -194,6 +194,16 @@ static bool holds_too_much(const struct conn *conn)
 		worker->input_bytes > conn_input_share(worker) / 4 * 3;
 }
 
+bool intake_batch_finds_room(struct conn *conn)
+{
+	if (store_has_room(conn->worker->store)) {
+		return true;
+	}
+	list_remove(&conn->room_link);
+	list_append(&conn->worker->room, &conn->room_link);
+	return false;
+}
+
 /* No line is taken for which there is no room: what is refused for want of room must be rare. */
 static bool has_room(struct conn *conn)
 {
@@ -205,15 +215,7 @@ static bool has_room(struct conn *conn)
 	if (batch->is_dry_run || batch->is_atomic) {
 		return true;
 	}
-	if (!may_fly(conn)) {
-		return false;
-	}
-	if (store_has_room(conn->worker->store)) {
-		return true;
-	}
-	list_remove(&conn->room_link);
-	list_append(&conn->worker->room, &conn->room_link);
-	return false;
+	return may_fly(conn) && intake_batch_finds_room(conn);
 }
 
 /* One line, if one is whole. */

@@ -170,11 +170,15 @@ static bool decide(struct conn *conn)
 		if (results->pending > gathered) {
 			return false; /* keys are being looked up */
 		}
+		bool is_wanted = gathered > 0 && !is_failed(results) && !batch->is_broken;
+		if (is_wanted && !intake_batch_finds_room(conn)) {
+			return false;
+		}
 		batch->phase = ATOMIC_COMMITS;
-		if (is_failed(results) || batch->is_broken) {
-			roll_back(conn);
-		} else if (gathered > 0) {
+		if (is_wanted) {
 			store_atomic_commit(conn->worker->store, &batch->atomic);
+		} else if (is_failed(results) || batch->is_broken) {
+			roll_back(conn);
 		}
 	}
 	if (batch->phase == ATOMIC_COMMITS && results->pending == 0) {

@@ -49,6 +49,8 @@ void intake_batch_take_report(struct conn *conn, struct str line);
 void intake_batch_take_too_long(struct conn *conn);
 /* With the line of this number the body as a whole is over its limit: no further one is taken. */
 void intake_batch_end_over_limit(struct conn *conn, uint64_t number);
+/* Whether the store has room for more; when not, the connection is woken once it may have. */
+bool intake_batch_finds_room(struct conn *conn);
 /* Counts the result, which is not pending any more and may be written. */
 void intake_batch_settle(struct conn *conn, struct result *result);
 /* Counts no more reports as in flight than wait for the store. */

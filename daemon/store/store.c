@@ -40,10 +40,14 @@ void store_arm_tick(struct store *store)
 	}
 }
 
-void store_set_pending(struct store *store, size_t pending)
+void store_count_pending(struct store *store, const struct batch_entry *entry, int change)
 {
-	store->pending_reports = pending;
-	metric_set(&store->metrics->queued, pending);
+	size_t bytes = (size_t)entry->report_len + entry->indicator_len;
+	lanes_count(&store->lanes, entry->partner_id, change);
+	store->pending_reports += (size_t)change;
+	store->pending_bytes += (size_t)change * bytes;
+	metric_set(&store->metrics->queued, store->pending_reports);
+	metric_set(&store->metrics->queued_bytes, store->pending_bytes);
 }
 
 void store_give_up_link(struct store *store, const PGresult *result)
@@ -348,7 +352,8 @@ static size_t submission_bytes(const struct submission *submission)
 
 bool store_has_room(const struct store *store)
 {
-	return store->pending_reports < (size_t)store->conf->database_max_queued_reports;
+	return store->pending_reports < (size_t)store->conf->database_max_queued_reports &&
+		store->pending_bytes < (size_t)store->conf->database_max_queued_bytes;
 }
 
 bool store_submit(struct store *store, const struct submission *submission, uint64_t ticket)
@@ -362,10 +367,9 @@ bool store_submit(struct store *store, const struct submission *submission, uint
 	if (batch == NULL || !batch_append(batch, submission, ticket, now_ms)) {
 		return false;
 	}
-	lanes_count(&store->lanes, submission->partner_id, 1);
+	store_count_pending(store, &batch->entries[batch->count - 1], 1);
 	store->has_gathered = true;
 	store->expected -= store->expected > 0 ? 1 : 0;
-	store_set_pending(store, store->pending_reports + 1);
 	store_arm_tick(store);
 	if (store->flying == NULL && !store->retries_later) {
 		store_kick(store);

@@ -54,7 +54,6 @@ size_t store_atomic_bytes(const struct store_atomic *atomic)
 	return atomic->batch->reports.cap + atomic->batch->indicators.cap;
 }
 
-/* Past the limit of the queue too: what was gathered is held already. */
 void store_atomic_commit(struct store *store, struct store_atomic **atomic)
 {
 	struct batch *batch = (*atomic)->batch;
@@ -63,11 +62,9 @@ void store_atomic_commit(struct store *store, struct store_atomic **atomic)
 	store_atomic_free(atomic);
 	for (uint32_t i = 0; i < batch->count; i++) {
 		batch->entries[i].queued_at_ms = now_ms;
+		store_count_pending(store, &batch->entries[i], 1);
 	}
-	int32_t partner_id = batch->entries[0].partner_id;
-	lanes_put_whole(&store->lanes, partner_id, batch);
-	lanes_count(&store->lanes, partner_id, (int32_t)batch->count);
-	store_set_pending(store, store->pending_reports + batch->count);
+	lanes_put_whole(&store->lanes, batch->entries[0].partner_id, batch);
 	store_arm_tick(store);
 	if (store->flying == NULL && !store->retries_later) {
 		store_kick(store);

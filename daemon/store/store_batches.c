@@ -28,8 +28,7 @@ static void answer_entry(
 	}
 	entry->is_answered = true;
 	batch->unanswered--;
-	lanes_count(&store->lanes, entry->partner_id, -1);
-	store_set_pending(store, store->pending_reports - 1);
+	store_count_pending(store, entry, -1);
 	store->hooks.on_result(store->hooks.ctx, entry->ticket, result);
 }
 

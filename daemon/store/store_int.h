@@ -29,8 +29,9 @@ struct store {
 	struct batch *flying;
 	int64_t flown_at_us;
 	size_t pending_reports;
-	bool retries_later; /* a deadlock or the like: the tick sends again */
-	bool is_suspect;    /* it refused a batch as a whole: not announced before one succeeds */
+	size_t pending_bytes; /* of their rows */
+	bool retries_later;   /* a deadlock or the like: the tick sends again */
+	bool is_suspect;      /* it refused a batch as a whole: not announced before one succeeds */
 	struct find_queue finds;
 	struct retract_queue retractions;
 	struct buf refusals; /* array of intake.refusal */
@@ -43,7 +44,8 @@ struct store {
 void store_kick(struct store *store);
 /* Looks after what waits, until nothing does. */
 void store_arm_tick(struct store *store);
-void store_set_pending(struct store *store, size_t pending);
+/* One more that waits for its answer, or, with change -1, one less. */
+void store_count_pending(struct store *store, const struct batch_entry *entry, int change);
 /* The server is in trouble: a new connection, after a back-off. */
 void store_give_up_link(struct store *store, const PGresult *result);
 /* The database takes reports. */

@@ -27,6 +27,7 @@ SETTING(database, housekeeping_interval_ms, NUMBER, 2000, 100, 60000, true, "how
 SETTING(database, max_batch_reports, NUMBER, 256, 1, 4096, true, "reports a worker commits in one transaction")
 SETTING(database, max_batch_bytes, NUMBER, 8388608, 65536, 268435456, true, "bytes of them; one report alone may be larger")
 SETTING(database, max_queued_reports, NUMBER, 4096, 1, 1000000, true, "reports a worker holds for the database before it answers 503")
+SETTING(database, max_queued_bytes, NUMBER, 67108864, 65536, 68719476736, true, "bytes of them; what goes beyond is held, one more is answered 503")
 SETTING(database, allow_unsafe_durability, SWITCH, false, 0, 1, false, "serves although fsync, full_page_writes or synchronous_commit is off")
 SETTING(limits, handshake_timeout_ms, NUMBER, 10000, 100, 600000, true, "from connect to a verified certificate")
 SETTING(limits, head_timeout_ms, NUMBER, 10000, 100, 600000, true, "from a request's first byte to the end of its head")

@@ -58,6 +58,7 @@ struct store_metrics {
 	metric_counter reconnects;
 	metric_counter committed_at_us; /* gauge: the last commit, wall clock; 0: none yet */
 	metric_counter queued;          /* gauge: reports waiting or in flight */
+	metric_counter queued_bytes;    /* gauge: of their rows */
 	struct metric_histogram batch_reports;
 	struct metric_histogram commit_microseconds;
 };
@@ -132,6 +133,7 @@ MUST_CHECK bool store_atomic_add(
 uint32_t store_atomic_count(const struct store_atomic *atomic);
 /* Memory held for them. */
 size_t store_atomic_bytes(const struct store_atomic *atomic);
+/* To be called while the store has room. */
 void store_atomic_commit(struct store *store, struct store_atomic **atomic);
 MUST_CHECK bool store_retract(
 	struct store *store, const struct retraction *retraction, uint64_t ticket);

@@ -374,9 +374,14 @@ def test_reachable_database_without_the_schema_ends_the_start(world):
     assert not daemon.notify.lines or "READY=1" not in daemon.notify.lines
 
 
-def test_full_queue_is_503_and_not_a_wait(world, credentials):
-    with world.running({"database.max_queued_reports": 1, "listen.workers": 1}) as daemon:
-        reports = [smallest_report() for _ in range(12)]
+@pytest.mark.parametrize(
+    ("setting", "limit", "narrative"),
+    [("max_queued_reports", 1, "Short."), ("max_queued_bytes", 65536, "Long. " * 2000)],
+    ids=["reports", "bytes"],
+)
+def test_full_queue_is_503_and_not_a_wait(world, credentials, setting, limit, narrative):
+    with world.running({f"database.{setting}": limit, "listen.workers": 1}) as daemon:
+        reports = [smallest_report(narrative=narrative) for _ in range(12)]
         with locked_reports(daemon):
             posts = Posts(daemon, credentials["alpha"], reports)
             wait_until(lambda: any(posts.answers), "some are refused at once")

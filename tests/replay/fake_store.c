@@ -240,9 +240,9 @@ uint32_t store_atomic_count(const struct store_atomic *atomic)
 	return atomic->count;
 }
 
-/* Past the limit of those that wait, like the real one. */
 void store_atomic_commit(struct store *store, struct store_atomic **atomic)
 {
+	ENSURE(store_has_room(store));
 	for (uint32_t i = 0; i < (*atomic)->count; i++) {
 		ENSURE(store->count < ITEMS_MAX);
 		store->items[store->count++] = (*atomic)->items[i];

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "report/report_check.h"
+#include "row_int.h"
 #include "samples.h"
 
 #include <setjmp.h>
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #define MAX_QUEUED 3
+#define MAX_QUEUED_BYTES 65536
 #define STORE_WAIT_MS 250
 #define MAX_TICKETS 2048
 
@@ -70,6 +72,7 @@ static struct conf *make_conf(void)
 				   "connection = \"host=/nonexistent/folder dbname=x\"\n"
 				   "store_wait_ms = 250\n"
 				   "max_queued_reports = 3\n"
+				   "max_queued_bytes = 65536\n"
 				   "}\n";
 	char path[] = "/tmp/test_store.XXXXXX";
 	int fd = mkstemp(path);
@@ -117,6 +120,23 @@ static bool submit(struct bench *bench, uint64_t ticket)
 	return store_submit(bench->store, &submission, ticket);
 }
 
+/* A report whose row is of so many bytes. */
+static bool submit_bytes(struct bench *bench, uint64_t ticket, size_t row_bytes)
+{
+	static char payload[2 * MAX_QUEUED_BYTES];
+	struct report report = sample_report();
+	struct submission submission = sample_submission(&report);
+	report.indicator_count = 0;
+	submission.payload = (struct str){payload, 0};
+	struct buf row;
+	buf_init(&row, sizeof(payload));
+	assert_true(row_append_report(&row, &submission));
+	assert_true(row_bytes >= row.len);
+	submission.payload.len = row_bytes - row.len;
+	buf_fini(&row);
+	return store_submit(bench->store, &submission, ticket);
+}
+
 static bool find(struct bench *bench, uint64_t ticket)
 {
 	const struct store_key key = {.partner_id = 1, .report_id = STR("NH-1")};
@@ -147,6 +167,45 @@ static void test_the_queue_has_a_limit(void **state)
 	assert_false(submit(bench, MAX_QUEUED + 1));
 	assert_int_equal(store_pending(bench->store), MAX_QUEUED);
 	assert_int_equal(metric_get(&bench->metrics.queued), MAX_QUEUED);
+}
+
+static void test_the_bytes_of_the_queue_have_a_limit(void **state)
+{
+	struct bench *bench = *state;
+	assert_true(submit_bytes(bench, 1, MAX_QUEUED_BYTES - 1));
+	assert_int_equal(metric_get(&bench->metrics.queued_bytes), MAX_QUEUED_BYTES - 1);
+	assert_true(store_has_room(bench->store));
+	assert_true(submit_bytes(bench, 2, MAX_QUEUED_BYTES));
+	assert_false(store_has_room(bench->store));
+	assert_false(submit(bench, 3));
+	run_until_answered(bench, 2);
+	assert_int_equal(metric_get(&bench->metrics.queued_bytes), 0);
+	assert_true(submit_bytes(bench, 4, MAX_QUEUED_BYTES));
+	assert_false(submit(bench, 5));
+	run_until_answered(bench, 3);
+}
+
+/* What is gathered counts from its commit on, and beyond the limits as a whole. */
+static void test_an_atomic_batch_is_in_the_queue_from_its_commit_on(void **state)
+{
+	struct bench *bench = *state;
+	struct report report = sample_report();
+	struct submission submission = sample_submission(&report);
+	struct store_atomic *atomic = store_atomic_new(MAX_QUEUED + 1);
+	assert_non_null(atomic);
+	for (uint64_t ticket = 1; ticket <= MAX_QUEUED + 1; ticket++) {
+		assert_true(store_atomic_add(atomic, &submission, ticket));
+	}
+	assert_int_equal(metric_get(&bench->metrics.queued), 0);
+	store_atomic_commit(bench->store, &atomic);
+	assert_int_equal(metric_get(&bench->metrics.queued), MAX_QUEUED + 1);
+	uint64_t bytes = metric_get(&bench->metrics.queued_bytes);
+	assert_true(bytes > (MAX_QUEUED + 1) * submission.payload.len);
+	assert_false(store_has_room(bench->store));
+	run_until_answered(bench, MAX_QUEUED + 1);
+	assert_int_equal(metric_get(&bench->metrics.queued), 0);
+	assert_int_equal(metric_get(&bench->metrics.queued_bytes), 0);
+	assert_true(store_has_room(bench->store));
 }
 
 static void test_what_waits_is_unavailable_after_store_wait_and_once(void **state)
@@ -271,6 +330,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_the_queue_has_a_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_the_bytes_of_the_queue_have_a_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_an_atomic_batch_is_in_the_queue_from_its_commit_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_what_waits_is_unavailable_after_store_wait_and_once, set_up,
 			tear_down),
