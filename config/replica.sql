@@ -29,6 +29,9 @@ END
 $$;
 COMMENT ON FUNCTION intake.replica_add IS 'A report that arrives counts from now on, and is found by its key.';
 
+CREATE TABLE IF NOT EXISTS intake.replica_turn ();
+COMMENT ON TABLE intake.replica_turn IS
+	'Locked by whoever notes that a revision stops counting; has no rows.';
 -- A revision that was retracted and superseded stops counting once, by whichever comes first. The
 -- tables are copied side by side, in transactions that do not see each other: the second one waits.
 CREATE OR REPLACE FUNCTION intake.replica_stop() RETURNS trigger
@@ -36,7 +39,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	stopped CONSTANT uuid := (to_jsonb(NEW) ->> TG_ARGV[0])::uuid;
 BEGIN
-	PERFORM pg_advisory_xact_lock(hashtext('intake.replica_stop'), 0);
+	LOCK TABLE intake.replica_turn IN EXCLUSIVE MODE;
 	INSERT INTO intake.change (report, sign)
 		SELECT stopped, -1
 		WHERE 1 = (SELECT count(*) FROM (
@@ -54,7 +57,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	changes intake.change[];
 BEGIN
-	PERFORM pg_advisory_xact_lock(hashtext('intake.housekeep'), 0);
+	LOCK TABLE intake.turn IN EXCLUSIVE MODE;
 	WITH gone AS (
 		DELETE FROM intake.change AS c WHERE c.report = OLD.id RETURNING c.report, c.sign)
 	SELECT coalesce(array_agg(g::intake.change), '{}') INTO changes FROM gone AS g;

@@ -230,6 +230,11 @@ CREATE INDEX IF NOT EXISTS indicator_address ON intake.indicator (address)
 
 -- ---- housekeeping
 
+-- Not an advisory lock: whoever may connect can take one of those, and keep it.
+CREATE TABLE IF NOT EXISTS intake.turn ();
+COMMENT ON TABLE intake.turn IS
+	'Locked by whoever takes changes of the record into the sums and the search; has no rows.';
+
 CREATE OR REPLACE FUNCTION intake.pending_reports() RETURNS uuid[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
@@ -258,9 +263,11 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	-- One at a time: whoever comes second has nothing to do.
-	IF NOT pg_try_advisory_xact_lock(hashtext('intake.housekeep'), 0) THEN
+	BEGIN
+		LOCK TABLE intake.turn IN EXCLUSIVE MODE NOWAIT;
+	EXCEPTION WHEN lock_not_available THEN
 		RETURN 0;
-	END IF;
+	END;
 	WITH gone AS (
 		DELETE FROM intake.change AS c
 		WHERE c.ctid = ANY (ARRAY(SELECT n.ctid FROM intake.change AS n LIMIT max_changes))

@@ -565,7 +565,7 @@ DECLARE
 	changes intake.change[];
 BEGIN
 	-- Housekeeping takes nothing meanwhile: a change is folded once, and sums are changed by one.
-	PERFORM pg_advisory_xact_lock(hashtext('intake.housekeep'), 0);
+	LOCK TABLE intake.turn IN EXCLUSIVE MODE;
 	WITH gone AS (
 		DELETE FROM intake.change AS c WHERE c.report = ANY (doomed) RETURNING c.report, c.sign)
 	SELECT coalesce(array_agg(g::intake.change), '{}') INTO changes FROM gone AS g;

@@ -243,6 +243,20 @@ def store_values(admin, count):
     )
 
 
+def test_housekeeping_waits_for_nothing_that_a_reader_may_lock(world, database, admin):
+    """Who may connect may take any advisory lock, and keep it."""
+    functions = admin.run(
+        "SELECT oid::regprocedure FROM pg_proc"
+        " WHERE pronamespace IN ('intake'::regnamespace, 'analysis'::regnamespace)"
+        " AND (prosrc ~ 'advisory' OR pg_get_functiondef(oid) ~ 'advisory') AND prokind <> 'a'"
+    )
+    assert functions == []
+    analyst = psycopg2.connect(world.postgres.connection_string("analyst", database))
+    with closing(analyst), analyst.cursor() as cursor:
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("LOCK TABLE intake.turn IN ACCESS SHARE MODE")
+
+
 def test_values_wait_for_housekeeping_which_takes_them_all(admin):
     admin.store(make_report())
     store_values(admin, 1000)
@@ -508,7 +522,7 @@ def test_replica_counts_what_was_retracted_and_superseded_once(world, admin, dat
         waiting.start()
         with closing(copies[0]), closing(copies[1]):
             wait_until(
-                lambda: admin.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
+                lambda: admin.run("SELECT 1 FROM pg_locks WHERE relation = 'intake.replica_turn'::regclass AND NOT granted"),
                 "the second copy waits for the first",
             )
             copies[0].commit()
