@@ -81,6 +81,11 @@ static void settle_conflict(
 	struct conn *conn, struct result *result, const struct store_result *stored)
 {
 	struct str_list none = {NULL, 0};
+	if (!stored->has_receipt) {
+		refuse_line(conn, result, REJECT_REPORT_CONFLICT,
+			"another line of the batch has other content under its key");
+		return;
+	}
 	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, result_sha256(result),
 		result->taken_bytes);
 	bool is_sayable = result_set_conflict(
@@ -122,8 +127,8 @@ static void take_store_result(
 		break;
 	case STORE_UNSTORABLE:
 		refuse_line(conn, result, REJECT_UNSTORABLE,
-			conn->batch->is_atomic ? "one of the batch's reports cannot be stored; "
-						 "sent one by one the others can"
+			conn->batch->is_atomic ? "it, or the batch as a whole, cannot be stored; "
+						 "others can be sent one by one"
 					       : NULL);
 		break;
 	case STORE_UNAVAILABLE:

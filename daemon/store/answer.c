@@ -57,7 +57,8 @@ static enum store_outcome outcome_from(struct str text)
 	} outcomes[] = {{"stored", STORE_STORED}, {"duplicate", STORE_DUPLICATE},
 		{"conflict", STORE_CONFLICT}, {"superseded", STORE_SUPERSEDED},
 		{"erased", STORE_ERASED}, {"rolled-back", STORE_ROLLED_BACK},
-		{"retracted", STORE_RETRACTED}, {"not found", STORE_NOT_FOUND}};
+		{"unstorable", STORE_UNSTORABLE}, {"retracted", STORE_RETRACTED},
+		{"not found", STORE_NOT_FOUND}};
 	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
 		if (str_equal(text, str_from(outcomes[i].text))) {
 			return outcomes[i].outcome;
@@ -86,6 +87,9 @@ void answer_read(const PGresult *result, int row, struct answer *answer_out)
 	*answer_out = (struct answer){.place = uint32_at(result, row, ANSWER_PLACE) - 1};
 	answer_out->result.outcome = outcome_from(text_at(result, row, ANSWER_OUTCOME));
 	if (PQgetisnull(result, row, ANSWER_ID)) {
+		if (answer_out->result.outcome == STORE_UNSTORABLE) {
+			answer_out->sqlstate = PQgetvalue(result, row, ANSWER_REASON);
+		}
 		return;
 	}
 	struct receipt *receipt = &answer_out->result.receipt;

@@ -17,6 +17,7 @@ struct answer {
 	uint32_t place; /* from 0 */
 	struct store_result result;
 	struct str areas[ANSWER_MAX_AREAS];
+	const char *sqlstate; /* why it is unstorable; NULL for any other outcome */
 };
 
 /* Takes what became of the request with this ticket. */

@@ -96,10 +96,20 @@ static void halve(struct store *store, struct batch *batch)
 	recycle(store, batch);
 }
 
+/* The message may quote the row's values, so only where and what kind is logged. */
+static void log_unstorable(
+	const struct batch_entry *entry, const char *sqlstate, enum store_outcome outcome)
+{
+	char id[UUID_TEXT_SIZE];
+	uuid_format(&entry->id, id);
+	log_error("report-unstorable", "id=%s partner_id=%d sqlstate=%s outcome=%s", id,
+		(int)entry->partner_id, sqlstate,
+		outcome == STORE_UNSTORABLE ? "unstorable" : "unavailable");
+}
+
 static void on_batch_error(struct store *store, struct batch *batch, const PGresult *result)
 {
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	char id[UUID_TEXT_SIZE];
 
 	switch (pg_error_class(sqlstate)) {
 	case PG_ERROR_RETRY:
@@ -121,12 +131,10 @@ static void on_batch_error(struct store *store, struct batch *batch, const PGres
 		halve(store, batch);
 		return;
 	}
-	/* The message may quote the row's values, so only where and what kind is logged. */
-	uuid_format(&batch->entries[0].id, id);
-	bool is_odd = pg_error_class(sqlstate) == PG_ERROR_ODD;
-	log_error("report-unstorable", "id=%s sqlstate=%s outcome=%s", id, sqlstate,
-		is_odd ? "unavailable" : "unstorable");
-	answer_all(store, batch, is_odd ? STORE_UNAVAILABLE : STORE_UNSTORABLE);
+	enum store_outcome outcome =
+		pg_error_class(sqlstate) == PG_ERROR_ODD ? STORE_UNAVAILABLE : STORE_UNSTORABLE;
+	log_unstorable(&batch->entries[0], sqlstate, outcome);
+	answer_all(store, batch, outcome);
 	recycle(store, batch);
 }
 
@@ -140,6 +148,10 @@ static void on_batch_committed(struct store *store, struct batch *batch, const P
 		answer_read(result, row, &answer);
 		ENSURE(answer.place < batch->count);
 		others += answer.result.outcome != STORE_STORED ? 1 : 0;
+		if (answer.sqlstate != NULL) {
+			log_unstorable(
+				&batch->entries[answer.place], answer.sqlstate, STORE_UNSTORABLE);
+		}
 		answer_entry(store, batch, answer.place, &answer.result);
 	}
 	if (store->is_suspect) {

@@ -103,6 +103,29 @@ def test_atomic_batch_with_a_conflict_stores_nothing(daemon, alpha):
         assert count_rows(daemon, new) == 0
 
 
+def test_atomic_batch_that_is_undone_gives_no_receipt_of_what_was_in_it(daemon, alpha):
+    """A repeat within it, or a conflict, was compared with a line that is not stored either."""
+    stored = smallest_report()
+    assert alpha.post(stored).status == 201
+    conflict = {**stored, "title": "changed"}
+    new = smallest_report()
+    revised = {**stored, "revision": 2}
+    for lines, expected in (
+        ([new, new, conflict], [424, 424, 409]),
+        ([new, {**new, "title": "changed"}], [424, 409]),
+        ([revised, revised, conflict], [424, 424, 409]),
+        ([new, stored, new, {**new, "title": "changed"}, conflict], [424, 424, 424, 409, 409]),
+    ):
+        answer, results = post_lines(alpha, [encode(line) for line in lines], ATOMIC)
+        assert (answer.status, statuses(results)) == (409, expected)
+        receipts = [result["problem"]["receipt"]["report_id"] for result in results
+                    if "receipt" in result["problem"]]  # fmt: skip
+        assert receipts == [stored["report_id"]] * (lines[-1] is conflict)
+        assert count_rows(daemon, new) == 0
+    newest = alpha.get(f"/v1/reports/{stored['report_id']}")
+    assert newest.json["revision"] == 1
+
+
 def test_atomic_batch_over_its_limits_is_refused_as_a_whole(world, credentials):
     settings = {**NO_QUOTA, "limits.max_atomic_reports": 3, "limits.max_atomic_bytes": 65536}
     with world.running(settings) as daemon, daemon.client(credentials["alpha"]) as client:

@@ -263,10 +263,15 @@ def test_row_that_only_the_database_refuses_costs_no_neighbour(daemon, credentia
     with daemon.client(credentials["alpha"]) as client:
         assert client.post(poison).problem == "unstorable"
         assert client.get("/v1/whoami").status == 200
-        whole = post_batch(client, [smallest_report(), poison], query="?atomic=true")
-        for result in results_of(whole, status=500):
-            assert result.problem == "unstorable"
-            assert "one by one" in result.problem_body["detail"]
+        lines = [smallest_report() for _ in range(9)]
+        lines[3:3] = [poison]
+        lines[7:7] = [{**poison, "report_id": "poison-2"}]
+        whole = post_batch(client, lines, query="?atomic=true")
+        expected = [(424, "batch-rolled-back")] * len(lines)
+        expected[3] = expected[7] = (500, "unstorable")
+        told = [(result.status, result.problem) for result in results_of(whole, status=500)]
+        assert told == expected
+        assert not any(count_of(daemon, report) for report in lines)
         daemon.rows("ALTER TABLE intake.report DROP CONSTRAINT poison")
         assert client.post(poison).status == 201
 
