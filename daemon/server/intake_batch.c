@@ -230,7 +230,7 @@ static enum intake_lines take_line(struct conn *conn)
 	if (is_over_limit(conn, used)) {
 		/* What was passed over has no answer, or had its own. */
 		uint64_t number = conn->batch->lines.number + (told == HTTP_LINE_MORE ? 1 : 0);
-		intake_batch_end_over_limit(conn, number);
+		intake_batch_end_with(conn, number, REJECT_BODY_TOO_LARGE);
 		return INTAKE_LINES_ENDED;
 	}
 	if (told == HTTP_LINE_TEXT) {
@@ -301,6 +301,24 @@ static bool is_shut_out(const struct conn *conn)
 	return conn->partner == NULL || conn->is_suspended || conn->is_revoked;
 }
 
+/* What was taken is finished and answered, and then it is said why nothing further was taken. */
+static enum intake_lines shut_out(struct conn *conn)
+{
+	struct intake_batch *batch = conn->batch;
+	enum reject reject =
+		conn->partner == NULL ? REJECT_PARTNER_UNKNOWN : REJECT_PARTNER_SUSPENDED;
+	if (conn->is_revoked) {
+		intake_batch_break(batch);
+	} else if (intake_batch_may_be_refused(batch)) {
+		reply_refuse(conn, reject, NULL);
+	} else if (!results_may_wait(&batch->results)) {
+		return INTAKE_LINES_PAUSED;
+	} else {
+		intake_batch_end_with(conn, batch->lines.number + 1, reject);
+	}
+	return INTAKE_LINES_ENDED;
+}
+
 /* Nobody can make room by taking results before all are there. */
 static bool is_too_much_to_say(const struct intake_batch *batch)
 {
@@ -332,10 +350,8 @@ static enum intake_lines take_some(struct conn *conn)
 
 enum intake_lines intake_batch_take_lines(struct conn *conn)
 {
-	if (is_shut_out(conn) && !conn->batch->has_all_lines) {
-		intake_batch_break(conn->batch);
-	}
-	enum intake_lines lines = take_some(conn);
+	bool is_in = conn->batch->has_all_lines || !is_shut_out(conn);
+	enum intake_lines lines = is_in ? take_some(conn) : shut_out(conn);
 	if (conn->batch != NULL) {
 		/* A place was taken for a line that has not come. */
 		intake_batch_leave_unused(conn->batch);

@@ -329,10 +329,10 @@ void intake_batch_take_too_long(struct conn *conn)
 	}
 }
 
-void intake_batch_end_over_limit(struct conn *conn, uint64_t number)
+void intake_batch_end_with(struct conn *conn, uint64_t number, enum reject reject)
 {
 	struct result *result = add_result(conn, number);
 	if (result != NULL) {
-		end_with(conn, result, REJECT_BODY_TOO_LARGE, NULL);
+		end_with(conn, result, reject, NULL);
 	}
 }

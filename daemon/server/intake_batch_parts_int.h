@@ -47,8 +47,8 @@ struct intake_batch {
 void intake_batch_take_report(struct conn *conn, struct str line);
 /* A line over the limit of a report, of which nothing is kept. */
 void intake_batch_take_too_long(struct conn *conn);
-/* With the line of this number the body as a whole is over its limit: no further one is taken. */
-void intake_batch_end_over_limit(struct conn *conn, uint64_t number);
+/* The line of this number is refused, and no further one is taken; an atomic batch as a whole. */
+void intake_batch_end_with(struct conn *conn, uint64_t number, enum reject reject);
 /* Whether the store has room for more; when not, the connection is woken once it may have. */
 bool intake_batch_finds_room(struct conn *conn);
 /* Counts the result, which is not pending any more and may be written. */
