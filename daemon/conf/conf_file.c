@@ -396,6 +396,7 @@ void conf_file_read(struct conf_draft *draft)
 	}
 	buf_init(&text, FILE_MAX_BYTES);
 	if (read_text(draft, file, &text)) {
+		conf_blank_comments(text.data);
 		parse_text(draft, text.data);
 	} else {
 		draft->is_cut = true;

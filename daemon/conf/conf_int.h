@@ -60,6 +60,8 @@ const char *conf_value_text(const struct conf *conf, enum conf_row row);
 int64_t conf_value_number(const struct conf *conf, enum conf_row row);
 bool conf_value_switch(const struct conf *conf, enum conf_row row);
 
+/* Puts blanks in the place of comments, line ends excepted. */
+void conf_blank_comments(char *text);
 /* Reads draft->path into the draft. */
 void conf_file_read(struct conf_draft *draft);
 /* What must hold between settings, and the forms that a type does not say. */

@@ -336,6 +336,33 @@ static void test_all_faults_of_a_file_come_out_at_once_and_by_line(void **state)
 			":13: log.level is \"loud\", expected debug, info, warn or error", NULL});
 }
 
+static void test_comments_do_not_move_the_line_of_a_fault(void **state)
+{
+	/* The fault is in the last line of each. */
+	static const char *const texts[] = {
+		"#a\n#b\n\n## c # d\nlisten { backlog = 0 }\n",
+		"// a\n/// b\nlisten { backlog = 0 }\n",
+		"/* a */\n/* b\n\n */ /**/\nlisten { backlog = 0 }\n",
+		"listen {\n\t#backlog = 1\n\n\tworkers = 1 # a\n\taddress = \"127.0.0.1:1\"#b\n"
+		"backlog = 0 }\n",
+		"listen { workers = 1 //a\n\n//b */ /*\nbacklog = 0 } /* listen { workers = 0 */\n",
+		"database { connection = \"a=#b /* c\\\" # d\" }\nlisten { backlog = 0 }\n",
+		"database { connection = 'a=#b // c\\' # d' }#e\nlisten { backlog = 0 }\n",
+		"database { connection = postgres://a/b }\nlisten { backlog = 0 }\n",
+		"database { connection = \"a=${X:-\"#b\"}\" } # c\nlisten { backlog = 0 }\n",
+		"#\r\n#a\r\nlisten { backlog = 0 }\r\n",
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char fault[64];
+		int line = 0;
+		for (const char *at = texts[i]; *at != '\0'; at++) {
+			line += *at == '\n';
+		}
+		snprintf(fault, sizeof(fault), ":%d: listen.backlog is \"0\", expected a", line);
+		assert_faults(*state, texts[i], (const char *const[]){fault, NULL});
+	}
+}
+
 static void test_a_setting_twice_is_refused_with_the_first_line(void **state)
 {
 	assert_faults(*state, "listen { backlog = 5\nbacklog = 5 }\nlisten { backlog = 6 }\n",
@@ -867,6 +894,7 @@ int main(void)
 		CASE(test_a_switch_takes_words_for_true_and_false),
 		CASE(test_unknown_names_are_refused_with_those_that_exist),
 		CASE(test_all_faults_of_a_file_come_out_at_once_and_by_line),
+		CASE(test_comments_do_not_move_the_line_of_a_fault),
 		CASE(test_a_setting_twice_is_refused_with_the_first_line),
 		CASE(test_broken_syntax_is_refused_with_its_line),
 		CASE(test_what_a_terminal_would_obey_is_escaped),
