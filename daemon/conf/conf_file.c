@@ -206,7 +206,7 @@ __attribute__((format(printf, 2, 0))) static void on_library_fault(
 	cfg_t *cfg, const char *fmt, va_list args)
 {
 	if (active->draft->is_cut) {
-		return; /* the library goes on for a moment, over what is no longer to be trusted */
+		return;
 	}
 	if (strcmp(fmt, UNKNOWN_NAME_FORMAT) == 0) {
 		on_unknown_name(cfg, va_arg(args, const char *));
@@ -220,6 +220,10 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	char shown[160];
 	const char *section = section_name(cfg);
 	*(const char **)result = value;
+	if (active->draft->is_cut) {
+		return 0; /* the library goes on for a moment, over what is no longer to be trusted
+			   */
+	}
 	if (section[0] == '\0' && strcmp(opt->name, END_MARKER) == 0) {
 		active->has_met_end = true;
 		return 0;
