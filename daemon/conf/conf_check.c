@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <libpq-fe.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,27 @@ static void check_paths(struct conf_draft *draft)
 	}
 }
 
+/* Neither the text nor libpq's words on it are shown: both may hold a password. */
+static void check_connections(struct conf_draft *draft)
+{
+	static const enum conf_row rows[] = {CONF_ROW_database_connection,
+		CONF_ROW_database_operator_connection, CONF_ROW_database_owner_connection};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct conf_setting *setting = conf_setting(rows[i]);
+		const char *text = conf_value_text(draft->conf, rows[i]);
+		PQconninfoOption *options =
+			is_good(draft, rows[i]) ? PQconninfoParse(text, NULL) : NULL;
+		if (options == NULL && is_good(draft, rows[i])) {
+			draft->marks[rows[i]].is_bad = true;
+			conf_draft_fault(draft, line_of(draft, rows[i]),
+				"%s.%s is not understood by libpq, expected keyword = value with "
+				"quotes around what has spaces in it, or a postgresql:// address",
+				setting->section, setting->name);
+		}
+		PQconninfoFree(options);
+	}
+}
+
 static bool is_socket_path(const char *path)
 {
 	return path[0] == '/' && strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
@@ -240,6 +262,7 @@ static void check_order(struct conf_draft *draft, enum conf_row small, enum conf
 void conf_check_rules(struct conf_draft *draft)
 {
 	check_paths(draft);
+	check_connections(draft);
 	check_addresses(draft);
 	check_log_level(draft);
 	check_order(draft, CONF_ROW_limits_head_timeout_ms, CONF_ROW_limits_request_timeout_ms);

@@ -142,9 +142,6 @@ static void on_reader_state(void *ctx, bool is_available, bool is_schema_wrong, 
 			log_escape(escaped, sizeof(escaped), str_from(reason)));
 	}
 	process->is_schema_wrong = is_schema_wrong;
-	if (!is_available) {
-		process_view_note_failure(process, reason);
-	}
 	enum link_state before = process->reader_link;
 	database_state_note(
 		&process->shared->database, &process->reader_link, is_available, reason);
@@ -275,6 +272,7 @@ static bool start_shared(struct process *process, struct err *err)
 	if (process->shared == NULL || !peer_gate_init(&process->shared->gate)) {
 		return err_set(err, "no memory");
 	}
+	database_state_init(&process->shared->database);
 	process->shared->quotas = quota_table_new();
 	if (process->shared->quotas == NULL) {
 		return err_set(err, "no memory");

@@ -51,7 +51,6 @@ struct process {
 	struct housekeeper *housekeeper;
 	struct registry *registry;
 	enum link_state reader_link;
-	char database_reason[256]; /* of the reader's last failure */
 	bool is_schema_wrong;
 	struct shared *shared;
 	struct worker *workers[MAX_WORKERS];

@@ -33,6 +33,28 @@ static bool is_ready(void *ctx, struct buf *why)
 	return buf_append_str(why, str_from(text)) && is_so;
 }
 
+/* What the driver says may quote anything. */
+static const char *plain_reason(
+	struct database_state *state, char reason_out[static DATABASE_REASON_BYTES])
+{
+	char reason[DATABASE_REASON_BYTES];
+	database_state_reason(state, reason);
+	return json_plain(reason_out, DATABASE_REASON_BYTES, reason);
+}
+
+/* With the reason behind the reason, where there is one. */
+static bool show_ready(void *ctx, struct buf *why)
+{
+	struct process *process = ctx;
+	struct database_state *state = &process->shared->database;
+	char reason[DATABASE_REASON_BYTES];
+	bool is_so = is_ready(process, why);
+	if (is_so || process->is_stopping || atomic_load(&state->links_away) == 0) {
+		return is_so;
+	}
+	return buf_printf(why, ": %s", plain_reason(state, reason)) && is_so;
+}
+
 static size_t collect(const struct process *process, const struct metrics *metrics[MAX_WORKERS])
 {
 	for (int i = 0; i < process->worker_count; i++) {
@@ -122,23 +144,16 @@ void process_view_stop(struct process *process)
 
 /* --- status --- */
 
-/* What the driver says may quote anything. */
-void process_view_note_failure(struct process *process, const char *reason)
-{
-	json_plain(process->database_reason, sizeof(process->database_reason), reason);
-}
-
 /* Away when any link is: a report may be waiting for just that one. */
-static struct status_database database_values(const struct process *process)
+static struct status_database database_values(
+	struct process *process, char reason[DATABASE_REASON_BYTES])
 {
-	const struct database_state *state = &process->shared->database;
+	struct database_state *state = &process->shared->database;
 	int away = atomic_load(&state->links_away);
 	return (struct status_database){
 		.state = away > 0 ? LINK_AWAY : process->reader_link,
 		.away_since_us = atomic_load(&state->away_since_us),
-		.reason = process->reader_link == LINK_AWAY
-			? str_from(process->database_reason)
-			: STR("a worker's connection is away; the log says why"),
+		.reason = str_from(plain_reason(state, reason)),
 		.links = process->worker_count + 1,
 		.links_away = away,
 	};
@@ -164,6 +179,7 @@ bool process_view_status(void *ctx, struct buf *out)
 	struct metrics_process process_now = process_values(process);
 	size_t count = collect(process, metrics);
 	struct history_sample sample = history_sample_of(metrics, count, clock_monotonic_us());
+	char database_reason[DATABASE_REASON_BYTES];
 	struct buf why;
 
 	for (size_t i = 0; i < count; i++) {
@@ -181,7 +197,7 @@ bool process_view_status(void *ctx, struct buf *out)
 		.worker_count = count,
 		.process = &process_now,
 		.rate = history_rate_at(&process->history, &sample),
-		.database = database_values(process),
+		.database = database_values(process, database_reason),
 		.reload = reload_values(&process->reload),
 	};
 	bool done = status_render(out, &values);
@@ -192,7 +208,7 @@ bool process_view_status(void *ctx, struct buf *out)
 struct admin_hooks process_view_hooks(struct process *process)
 {
 	return (struct admin_hooks){
-		.is_ready = is_ready,
+		.is_ready = show_ready,
 		.metrics = show_metrics,
 		.status = process_view_status,
 		.history = show_history,

@@ -16,8 +16,6 @@
 struct admin_hooks process_view_hooks(struct process *process);
 /* The control command: the same as /status.json. */
 MUST_CHECK bool process_view_status(void *ctx, struct buf *out);
-/* The last failure of the registry's reader, for who asks why the database is away. */
-void process_view_note_failure(struct process *process, const char *reason);
 
 /* Samples are taken from now on. */
 MUST_CHECK bool process_view_start(struct process *process, struct err *err);

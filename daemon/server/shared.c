@@ -4,6 +4,29 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdio.h>
+#include <string.h>
+
+void database_state_init(struct database_state *state)
+{
+	*state = (struct database_state){.reason_lock = PTHREAD_MUTEX_INITIALIZER};
+}
+
+static void keep_reason(struct database_state *state, const char *reason)
+{
+	pthread_mutex_lock(&state->reason_lock);
+	snprintf(state->reason, sizeof(state->reason), "%s", reason);
+	pthread_mutex_unlock(&state->reason_lock);
+}
+
+void database_state_reason(
+	struct database_state *state, char reason_out[static DATABASE_REASON_BYTES])
+{
+	pthread_mutex_lock(&state->reason_lock);
+	memcpy(reason_out, state->reason, sizeof(state->reason));
+	pthread_mutex_unlock(&state->reason_lock);
+}
+
 void database_state_note(
 	struct database_state *state, enum link_state *link, bool is_available, const char *reason)
 {
@@ -11,6 +34,9 @@ void database_state_note(
 	enum link_state before = *link;
 	char escaped[512];
 
+	if (!is_available) {
+		keep_reason(state, reason);
+	}
 	if (now == before) {
 		return;
 	}

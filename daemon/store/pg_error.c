@@ -5,7 +5,11 @@
 #include "pg_error_int.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+/* How libpq begins with each server; English, since no program here calls setlocale(3). */
+#define SERVER_BEGINS "connection to server "
 
 static const struct {
 	const char *prefix;
@@ -41,4 +45,30 @@ enum pg_error pg_error_class(const char *sqlstate)
 		}
 	}
 	return PG_ERROR_ROW;
+}
+
+static const char *next_line(const char *line)
+{
+	line += strcspn(line, "\n");
+	return *line == '\n' ? line + 1 : line;
+}
+
+void pg_error_sentence(char sentence_out[static PG_SENTENCE_BYTES], const char *message)
+{
+	const char *begin = message;
+	size_t used = 0;
+	for (const char *line = message; *line != '\0'; line = next_line(line)) {
+		if (strncmp(line, SERVER_BEGINS, strlen(SERVER_BEGINS)) == 0) {
+			begin = line;
+		}
+	}
+	snprintf(sentence_out, PG_SENTENCE_BYTES, "no reason given");
+	for (const char *line = begin; *line != '\0'; line = next_line(line)) {
+		int len = (int)strcspn(line, "\n");
+		if (len == 0 || *line == '\t' || *line == ' ' || used >= PG_SENTENCE_BYTES) {
+			continue;
+		}
+		used += (size_t)snprintf(sentence_out + used, PG_SENTENCE_BYTES - used, "%s%.*s",
+			used > 0 ? "; " : "", len, line);
+	}
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "pg_error_int.h"
 #include "pg_hosts_int.h"
 #include "schema_int.h"
 
@@ -23,6 +24,7 @@
 
 #define PG_BACK_OFF_FIRST_MS 100
 #define PG_BACK_OFF_LAST_MS 2000
+#define INSUFFICIENT_PRIVILEGE "42501"
 
 enum pg_link_state {
 	PG_LINK_DOWN,
@@ -121,29 +123,31 @@ static void link_lost(struct pg_link *link)
 	link->hooks.on_lost(link->hooks.ctx, link->reason.text);
 }
 
-/*
- * The last line of libpq's message that is not indented: those before tell of other addresses it
- * tried, those that are what it may mean.
- */
-static struct str main_line(const char *message)
-{
-	struct str line = {message, 0};
-	while (*message != '\0') {
-		size_t len = strcspn(message, "\n");
-		if (len > 0 && *message != '\t') {
-			line = (struct str){message, len};
-		}
-		message += len;
-		message += *message == '\n' ? 1 : 0;
-	}
-	return line;
-}
-
 static void link_lost_with_message(struct pg_link *link, const char *what)
 {
-	struct str line = main_line(PQerrorMessage(link->connection));
-	err_set(&link->reason, "%s: %.*s", what,
-		STR_ARG(line.len > 0 ? line : STR("no reason given")));
+	char sentence[PG_SENTENCE_BYTES];
+	pg_error_sentence(sentence, PQerrorMessage(link->connection));
+	err_set(&link->reason, "%s: %s", what, sentence);
+	link_lost(link);
+}
+
+static void refuse_preparation(struct pg_link *link, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	if (schema_error_is_schema(sqlstate)) {
+		link->refusal = PG_REFUSAL_SCHEMA;
+		err_set(&link->reason,
+			"the database has not this version's schema (intakectl db migrate)");
+	} else if (sqlstate != NULL && strcmp(sqlstate, INSUFFICIENT_PRIVILEGE) == 0) {
+		err_set(&link->reason,
+			"the database's user %s has not the rights of intake_daemon, expected a "
+			"member of it",
+			PQuser(link->connection));
+	} else {
+		err_set(&link->reason, "cannot set the session up: %s",
+			message != NULL ? message : "no reason given");
+	}
 	link_lost(link);
 }
 
@@ -277,16 +281,7 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 		}
 		return true;
 	default:
-		if (schema_error_is_schema(PQresultErrorField(result, PG_DIAG_SQLSTATE))) {
-			link->refusal = PG_REFUSAL_SCHEMA;
-			err_set(&link->reason,
-				"the database has not this version's schema (intakectl db "
-				"migrate)");
-		} else {
-			struct str line = main_line(PQresultErrorMessage(result));
-			err_set(&link->reason, "cannot set the session up: %.*s", STR_ARG(line));
-		}
-		link_lost(link);
+		refuse_preparation(link, result);
 		return false;
 	}
 }

@@ -2,10 +2,12 @@
 """What a daemon serves with: the configuration shown and reloaded, the taxonomy loaded."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
-from harness import ROOT, run_program, wait_until
+from harness import BUILD, ROOT, run_program, wait_until
 from operating import FakeControl, json_of, refusal
 
 TAXONOMY = json.loads((ROOT / "config" / "taxonomy.json").read_text())
@@ -59,9 +61,20 @@ def test_passwords_are_not_shown(site, connection):
         assert shown.count(part) == 3
 
 
-def test_what_is_no_connection_string_is_not_shown_at_all(site):
-    site.configure({"database.connection": f"pass word={SECRET}"})
-    assert json_of(site, "config", "show")["database"]["connection"] == "***"
+@pytest.mark.parametrize(
+    "connection", [f"pass word={SECRET}", f"password=of two {SECRET}", f"postgresql://u:%zz{SECRET}@h/d"]
+)
+def test_what_is_no_connection_string_is_refused_and_not_shown(site, connection):
+    site.configure({"database.connection": connection})
+    for command in (
+        [BUILD / "intaked", "-t", "--no-database", "-c", site.conf],
+        [BUILD / "intakectl", "-c", site.conf, "config", "show"],
+        [BUILD / "intakectl", "-c", site.conf, "partner", "list"],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert re.search(r"intaked\.conf:\d+: database\.connection is not understood", done.stderr)
+        assert SECRET not in done.stdout + done.stderr
 
 
 # ---- reload

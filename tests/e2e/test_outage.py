@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database goes away, freezes, refuses, or is not to be trusted: nothing false is promised."""
 
+import re
 import select
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from batches import post_batch, results_of
 from client import encode, request_bytes
-from harness import ADMINISTRATOR, PATIENCE, wait_until
+from harness import ADMINISTRATOR, PATIENCE, run_program, wait_until
 from reports import smallest_report, usual_report
 
 STORE_WAIT_S = 1.0
@@ -133,7 +134,8 @@ def test_stopped_database_is_503_in_time_and_never_2xx(daemon, alpha):
     assert alpha.get("/v1/whoami").json["partner"] == "alpha"
     assert daemon.admin("/healthz")[0] == 200
     status, reason = daemon.admin("/readyz")
-    assert (status, bool(reason.strip())) == (503, True)
+    assert status == 503
+    assert re.match(r"the database is away: cannot connect: connection to server .*\n", reason)
 
     daemon.postgres.start()
     began = time.monotonic()
@@ -352,7 +354,8 @@ def test_database_without_durability_is_not_served_from(world, credentials, unsa
         "the daemon listens or has ended",
     )
     if daemon.process.poll() is None:
-        assert daemon.admin("/readyz")[0] == 503
+        status, reason = daemon.admin("/readyz")
+        assert status == 503 and unsafe_cluster in reason, reason
         with daemon.client(credentials["alpha"]) as client:
             assert_unavailable(client.post(smallest_report()))
         daemon.stop()
@@ -377,6 +380,20 @@ def test_reachable_database_without_the_schema_ends_the_start(world):
     daemon.start(is_ready_expected=False)
     assert daemon.wait_for_exit() == 1
     assert not daemon.notify.lines or "READY=1" not in daemon.notify.lines
+
+
+def test_user_without_the_daemons_rights_is_named(world):
+    """By the check of the configuration and by /readyz."""
+    daemon = world.daemon()
+    connection = world.postgres.connection_string("analyst", daemon.database)
+    daemon.configure({"database.connection": connection})
+    expected = "the database's user analyst has not the rights of intake_daemon, expected a member"
+    done = run_program("intaked", "-t", "-c", daemon.conf)
+    assert done.returncode == 1
+    assert expected in done.stderr, done.stderr
+    daemon.start()
+    wait_until(lambda: expected in daemon.admin("/readyz")[1], "it is told")
+    daemon.stop()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 FLOORS = {"base": 1, "conf": 2, "report": 2, "http": 2, "store": 3, "net": 3, "server": 4, "tools": 5}
 LIBRARIES = [
     (r"jansson", {"report", "tools"}),
-    (r"libpq-|libpq/|postgres|pg_config", {"store", "tools"}),
+    (r"libpq-|libpq/|postgres|pg_config", {"conf", "store", "tools"}),
     (r"openssl/", {"net", "server", "tools"}),
     (r"event2/|event\.h|ev[a-z]+\.h", {"store", "net", "server"}),
     (r"confuse", {"conf"}),

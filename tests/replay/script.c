@@ -215,6 +215,7 @@ static void play(void)
 {
 	struct generation *generation = script_generation();
 	struct err err;
+	database_state_init(&shared.database);
 	shared.quotas = quota_table_new();
 	ENSURE(shared.quotas != NULL && peer_gate_init(&shared.gate));
 	fake_loop_set_step(run_first_line);

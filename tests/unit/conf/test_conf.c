@@ -346,10 +346,10 @@ static void test_comments_do_not_move_the_line_of_a_fault(void **state)
 		"listen {\n\t#backlog = 1\n\n\tworkers = 1 # a\n\taddress = \"127.0.0.1:1\"#b\n"
 		"backlog = 0 }\n",
 		"listen { workers = 1 //a\n\n//b */ /*\nbacklog = 0 } /* listen { workers = 0 */\n",
-		"database { connection = \"a=#b /* c\\\" # d\" }\nlisten { backlog = 0 }\n",
-		"database { connection = 'a=#b // c\\' # d' }#e\nlisten { backlog = 0 }\n",
+		"tls { key = \"a=#b /* c\\\" # d\" }\nlisten { backlog = 0 }\n",
+		"tls { key = 'a=#b // c\\' # d' }#e\nlisten { backlog = 0 }\n",
 		"database { connection = postgres://a/b }\nlisten { backlog = 0 }\n",
-		"database { connection = \"a=${X:-\"#b\"}\" } # c\nlisten { backlog = 0 }\n",
+		"tls { key = \"a=${X:-\"#b\"}\" } # c\nlisten { backlog = 0 }\n",
 		"#\r\n#a\r\nlisten { backlog = 0 }\r\n",
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -415,6 +415,29 @@ static void test_what_a_terminal_would_obey_is_escaped(void **state)
 	assert_faults(*state, "log {\n\x1b[2J =",
 		(const char *const[]){":2: log has no setting \"\\x1b[2J\"",
 			":2: the file ends after \"\\x1b[2J\" =, expected a value", NULL});
+}
+
+static void test_a_connection_that_libpq_does_not_understand_is_not_shown(void **state)
+{
+	static const char *const texts[] = {"foo=bar", "password=my s3kret",
+		"postgresql://u:se%zzkret@h/d", "password='s3kret", "s3kret"};
+	static const char *const names[] = {
+		"connection", "operator_connection", "owner_connection"};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+			char text[256];
+			char fault[256];
+			snprintf(text, sizeof(text), "database {\n%s = \"%s\"\n}\n", names[j],
+				texts[i]);
+			snprintf(fault, sizeof(fault),
+				":2: database.%s is not understood by libpq, expected keyword = "
+				"value "
+				"with quotes around what has spaces in it, or a postgresql:// "
+				"address",
+				names[j]);
+			assert_faults(*state, text, (const char *const[]){fault, NULL});
+		}
+	}
 }
 
 /* The lines that were taken for a value, and those that are not any more, may hold a password. */
@@ -912,6 +935,7 @@ int main(void)
 		CASE(test_unknown_names_are_refused_with_those_that_exist),
 		CASE(test_all_faults_of_a_file_come_out_at_once_and_by_line),
 		CASE(test_comments_do_not_move_the_line_of_a_fault),
+		CASE(test_a_connection_that_libpq_does_not_understand_is_not_shown),
 		CASE(test_a_setting_twice_is_refused_with_the_first_line),
 		CASE(test_broken_syntax_is_refused_with_its_line),
 		CASE(test_what_a_terminal_would_obey_is_escaped),

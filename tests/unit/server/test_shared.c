@@ -50,8 +50,9 @@ static int count_lines(const char *words)
 
 static void test_a_link_that_is_ready_at_first_is_no_event(void **state)
 {
-	struct database_state database = {0};
+	struct database_state database;
 	enum link_state link = LINK_UNKNOWN;
+	database_state_init(&database);
 	(void)state;
 	database_state_note(&database, &link, true, "");
 	assert_int_equal(link, LINK_READY);
@@ -61,8 +62,9 @@ static void test_a_link_that_is_ready_at_first_is_no_event(void **state)
 
 static void test_an_outage_is_two_lines_whatever_the_number_of_links(void **state)
 {
-	struct database_state database = {0};
+	struct database_state database;
 	enum link_state links[5] = {LINK_UNKNOWN};
+	database_state_init(&database);
 	(void)state;
 	for (int i = 0; i < 5; i++) {
 		database_state_note(&database, &links[i], i > 0, "away from the start");
@@ -87,8 +89,9 @@ static void test_an_outage_is_two_lines_whatever_the_number_of_links(void **stat
 
 static void test_the_next_outage_is_told_again(void **state)
 {
-	struct database_state database = {0};
+	struct database_state database;
 	enum link_state link = LINK_UNKNOWN;
+	database_state_init(&database);
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		database_state_note(&database, &link, false, "gone");
@@ -100,12 +103,29 @@ static void test_the_next_outage_is_told_again(void **state)
 
 static void test_the_reason_is_escaped(void **state)
 {
-	struct database_state database = {0};
+	struct database_state database;
 	enum link_state link = LINK_UNKNOWN;
+	database_state_init(&database);
 	(void)state;
 	database_state_note(&database, &link, false, "lost \"it\"\nevent=forged");
 	assert_int_equal(count_lines(""), 1);
 	assert_int_equal(count_lines("\\x0aevent=forged"), 1);
+}
+
+static void test_the_reason_is_that_of_the_last_failure_on_any_link(void **state)
+{
+	struct database_state database;
+	enum link_state links[2] = {LINK_UNKNOWN};
+	char reason[DATABASE_REASON_BYTES];
+	database_state_init(&database);
+	(void)state;
+	database_state_reason(&database, reason);
+	assert_string_equal(reason, "");
+	database_state_note(&database, &links[0], false, "connection lost");
+	database_state_note(&database, &links[1], false, "fsync is off");
+	database_state_note(&database, &links[0], true, "");
+	database_state_reason(&database, reason);
+	assert_string_equal(reason, "fsync is off");
 }
 
 int main(void)
@@ -116,6 +136,7 @@ int main(void)
 		CAPTURED(test_an_outage_is_two_lines_whatever_the_number_of_links),
 		CAPTURED(test_the_next_outage_is_told_again),
 		CAPTURED(test_the_reason_is_escaped),
+		CAPTURED(test_the_reason_is_that_of_the_last_failure_on_any_link),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -61,9 +62,51 @@ static void test_every_sqlstate_has_one_meaning(void **state)
 	}
 }
 
+static void test_a_message_of_libpq_is_one_line_with_its_cause(void **state)
+{
+	static const struct {
+		const char *message;
+		const char *sentence;
+	} cases[] = {
+		{"", "no reason given"},
+		{"\n\tindented\n", "no reason given"},
+		{"connection to server on socket \"/s\" failed: No such file or directory\n"
+		 "\tIs the server running locally and accepting connections on that socket?\n",
+			"connection to server on socket \"/s\" failed: No such file or directory"},
+		{"connection to server at \"a\" failed: FATAL:  password authentication failed\n"
+		 "password retrieved from file \"/p\"\n",
+			"connection to server at \"a\" failed: FATAL:  password authentication "
+			"failed; password retrieved from file \"/p\""},
+		{"connection to server at \"a\" failed: Connection refused\n\tIs it running?\n"
+		 "connection to server at \"b\" failed: root certificate file \"/r\" does not "
+		 "exist\n"
+		 "Either provide the file or change sslmode.\n",
+			"connection to server at \"b\" failed: root certificate file \"/r\" does "
+			"not "
+			"exist; Either provide the file or change sslmode."},
+		{"server closed the connection unexpectedly\n\tThis probably means\n",
+			"server closed the connection unexpectedly"},
+	};
+	char sentence[PG_SENTENCE_BYTES];
+	char message[3 * PG_SENTENCE_BYTES];
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pg_error_sentence(sentence, cases[i].message);
+		assert_string_equal(sentence, cases[i].sentence);
+	}
+	memset(message, 'x', sizeof(message));
+	for (size_t i = 50; i < sizeof(message); i += 50) {
+		message[i] = '\n';
+	}
+	message[sizeof(message) - 1] = '\0';
+	pg_error_sentence(sentence, message);
+	assert_int_equal(strlen(sentence), PG_SENTENCE_BYTES - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_message_of_libpq_is_one_line_with_its_cause),
 		cmocka_unit_test(test_every_sqlstate_has_one_meaning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
