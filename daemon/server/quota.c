@@ -207,6 +207,24 @@ void quota_leave_report(struct quota *quota)
 	counter_leave(&quota->reports_in_flight);
 }
 
+bool quota_may_trace(struct quota *quota, int64_t now_us, int32_t *not_traced_out)
+{
+	int64_t second = now_us / 1000000;
+	int64_t traces = atomic_load(&quota->traces);
+	int64_t kept;
+	do {
+		bool is_new = traces >> QUOTA_TRACE_BITS != second;
+		kept = is_new ? 0 : traces & ((1 << QUOTA_TRACE_BITS) - 1);
+		if (kept >= QUOTA_TRACES_A_SECOND) {
+			atomic_fetch_add(&quota->not_traced, 1);
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak(
+		&quota->traces, &traces, second << QUOTA_TRACE_BITS | (kept + 1)));
+	*not_traced_out = (int32_t)smaller(atomic_exchange(&quota->not_traced, 0), INT32_MAX);
+	return true;
+}
+
 struct quota_left quota_left(struct quota *quota, const struct quota_limits *limits, int64_t now_us)
 {
 	return (struct quota_left){

@@ -15,7 +15,6 @@
 
 #define RETRY_AFTER_S 1
 #define RETRY_AFTER_MAX_S 86400
-#define REFUSALS_A_SECOND 10
 
 /* A partner whose key was revoked meanwhile is still the one whose connection was counted. */
 static int32_t partner_id_of(const struct conn *conn)
@@ -163,29 +162,6 @@ bool reply_open_problem(struct conn *conn, enum reject reject, const char *detai
 
 /* --- the trace of refusals --- */
 
-/* True when this refusal may be kept; counts it otherwise. */
-static bool refusal_is_kept(struct worker *worker, int32_t partner_id, int32_t *unrecorded_out)
-{
-	struct refusal_rate *rate = &worker->refusals[(uint32_t)partner_id % REFUSAL_SLOTS];
-	int64_t second = clock_monotonic_ms() / 1000;
-	if (rate->partner_id != partner_id || rate->second != second) {
-		if (rate->partner_id != partner_id) {
-			rate->unrecorded = 0;
-		}
-		rate->partner_id = partner_id;
-		rate->second = second;
-		rate->kept = 0;
-	}
-	if (rate->kept * worker->shared->worker_count >= REFUSALS_A_SECOND) {
-		rate->unrecorded++;
-		return false;
-	}
-	rate->kept++;
-	*unrecorded_out = rate->unrecorded;
-	rate->unrecorded = 0;
-	return true;
-}
-
 static bool is_traced(int status)
 {
 	return status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
@@ -205,8 +181,11 @@ void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
 		.size_bytes = (int64_t)size,
 	};
 	/* A dry run submits nothing. */
-	if (conn->partner == NULL || conn->route == ROUTE_VALIDATE || !is_traced(info->status) ||
-		!refusal_is_kept(conn->worker, conn->partner->id, &refusal.unrecorded)) {
+	if (conn->partner == NULL || conn->route == ROUTE_VALIDATE || !is_traced(info->status)) {
+		return;
+	}
+	struct quota *quota = quota_table_find(conn->worker->shared->quotas, conn->partner->id);
+	if (!quota_may_trace(quota, refusal.refused_at_us, &refusal.unrecorded)) {
 		return;
 	}
 	refusal.partner_id = conn->partner->id;

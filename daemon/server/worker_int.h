@@ -29,15 +29,6 @@
 enum worker_priority { WORKER_FIRST, WORKER_USUAL, WORKER_LAST, WORKER_PRIORITIES };
 
 #define WORKER_MAGIC 0x776f726bU /* "work" */
-#define REFUSAL_SLOTS 256
-
-/* How many refusals of a partner were kept in the present second, and how many only counted. */
-struct refusal_rate {
-	int32_t partner_id;
-	int64_t second;
-	int32_t kept;
-	int32_t unrecorded;
-};
 
 struct worker {
 	uint32_t magic;
@@ -78,7 +69,6 @@ struct worker {
 	struct uuid_source uuids;
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;
-	struct refusal_rate refusals[REFUSAL_SLOTS];
 	struct log_limit handshake_logs[HANDSHAKE_FAILURE_COUNT];
 	bool is_draining;
 	int64_t drain_deadline_ms;

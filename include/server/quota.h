@@ -29,6 +29,9 @@
  * of which the pages of partners that were seen become memory.
  */
 #define QUOTA_PARTNER_SLOTS 16384
+/* Refusals of a partner that are kept in a second. */
+#define QUOTA_TRACES_A_SECOND 10
+#define QUOTA_TRACE_BITS 8
 /* In struct quota_left. */
 #define QUOTA_UNLIMITED (-1)
 
@@ -53,6 +56,8 @@ struct quota {
 	struct quota_bucket bytes;
 	_Atomic int64_t connections;
 	_Atomic int64_t reports_in_flight;
+	_Atomic int64_t traces;     /* second << QUOTA_TRACE_BITS | refusals of it that are kept */
+	_Atomic int64_t not_traced; /* since the last one that is */
 };
 
 struct quota_demand {
@@ -90,6 +95,12 @@ MUST_CHECK bool quota_enter_connection(struct quota *quota, const struct quota_l
 void quota_leave_connection(struct quota *quota);
 MUST_CHECK bool quota_enter_report(struct quota *quota, const struct quota_limits *limits);
 void quota_leave_report(struct quota *quota);
+
+/*
+ * Whether a refusal is kept; counted if not. True: not_traced_out is how many were not since the last
+ * one that was. now_us: wall clock, as in the trace.
+ */
+MUST_CHECK bool quota_may_trace(struct quota *quota, int64_t now_us, int32_t *not_traced_out);
 
 struct quota_left quota_left(
 	struct quota *quota, const struct quota_limits *limits, int64_t now_us);

@@ -349,6 +349,66 @@ static void test_threads_take_what_there_is_and_no_more(void **state)
 	assert_int_equal(left.connections, 2);
 }
 
+static void test_ten_traces_a_second_are_kept_and_the_rest_counted(void **state)
+{
+	const int64_t second_us = 1000000;
+	int32_t not_traced = -1;
+	(void)state;
+	for (int64_t second = 7; second < 10; second++) {
+		for (int i = 0; i < QUOTA_TRACES_A_SECOND; i++) {
+			assert_true(quota_may_trace(
+				&quota, second * second_us + i * 99999, &not_traced));
+			assert_int_equal(not_traced, i == 0 && second > 7 ? 5 : 0);
+		}
+		for (int i = 0; i < 5; i++) {
+			assert_false(
+				quota_may_trace(&quota, second * second_us + 999999, &not_traced));
+		}
+	}
+	/* A clock that was set back begins a second like any other. */
+	assert_true(quota_may_trace(&quota, 3 * second_us, &not_traced));
+	assert_int_equal(not_traced, 5);
+}
+
+struct tracer {
+	struct quota *quota;
+	int kept;
+	int64_t not_traced;
+};
+
+static void *trace_much(void *arg)
+{
+	struct tracer *tracer = arg;
+	int32_t not_traced;
+	for (int64_t i = 0; i < 200000; i++) {
+		if (quota_may_trace(tracer->quota, i * 100, &not_traced)) {
+			tracer->kept++;
+			tracer->not_traced += not_traced;
+		}
+	}
+	return NULL;
+}
+
+/* Their clocks run apart, so a second may begin anew; no refusal is lost or counted twice. */
+static void test_traces_of_threads_are_counted_once(void **state)
+{
+	struct tracer tracers[4];
+	pthread_t threads[4];
+	int64_t sum = 0;
+	int32_t left = 0;
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		tracers[i] = (struct tracer){.quota = &quota};
+		assert_int_equal(pthread_create(&threads[i], NULL, trace_much, &tracers[i]), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		sum += tracers[i].kept + tracers[i].not_traced;
+	}
+	assert_true(quota_may_trace(&quota, INT64_C(1000000000), &left));
+	assert_int_equal(sum + left, 4 * 200000);
+}
+
 static void test_limits_of_a_partner_come_first(void **state)
 {
 	struct conf conf = {.quota_connections = 512,
@@ -430,6 +490,8 @@ int main(void)
 		FRESH(test_what_is_left_is_told),
 		FRESH(test_counters_reach_their_limit_and_no_further),
 		FRESH(test_threads_take_what_there_is_and_no_more),
+		FRESH(test_ten_traces_a_second_are_kept_and_the_rest_counted),
+		FRESH(test_traces_of_threads_are_counted_once),
 		FRESH(test_limits_of_a_partner_come_first),
 		FRESH(test_each_partner_has_a_quota_of_its_own),
 	};
