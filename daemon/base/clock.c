@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 
+#include <string.h>
 #include <time.h>
 
 static int64_t read_us(clockid_t clock)
@@ -66,6 +67,21 @@ void clock_format_rfc3339(int64_t wall_us, char out[CLOCK_RFC3339_SIZE])
 	put_digits(out + 20, 6, wall_us % 1000000);
 	out[26] = 'Z';
 	out[27] = '\0';
+}
+
+void clock_format_http_date(int64_t unix_s, char out[CLOCK_HTTP_DATE_SIZE])
+{
+	static const char weekdays[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char rfc3339[CLOCK_RFC3339_SIZE];
+	clock_format_rfc3339(unix_s * 1000000, rfc3339);
+	int month = (rfc3339[5] - '0') * 10 + rfc3339[6] - '0';
+	memcpy(out, "www, dd mmm yyyy hh:mm:ss GMT", CLOCK_HTTP_DATE_SIZE);
+	memcpy(out, weekdays + 3 * ((unix_s / 86400 + 4) % 7), 3);
+	memcpy(out + 5, rfc3339 + 8, 2);
+	memcpy(out + 8, months + 3 * (month - 1), 3);
+	memcpy(out + 12, rfc3339, 4);
+	memcpy(out + 17, rfc3339 + 11, 8);
 }
 
 bool clock_days_from_date(int year, int month, int day, int64_t *days_out)

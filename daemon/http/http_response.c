@@ -118,7 +118,8 @@ static bool append_head(struct buf *out, const struct http_response *response, s
 	const char *connection = response->closes ? "close"
 		: response->says_keep_alive       ? "keep-alive"
 						  : NULL;
-	return append_line(out, STR("Location: "), response->location) &&
+	return append_line(out, STR("Date: "), str_or_none(response->date)) &&
+		append_line(out, STR("Location: "), response->location) &&
 		append_line(out, STR("ETag: "), response->etag) &&
 		append_line(out, STR("Allow: "), str_or_none(response->allow)) &&
 		append_line(out, STR("Cache-Control: "), cache) &&

@@ -54,6 +54,7 @@ static void client_free(struct admin_client *client)
 static bool answer(struct admin_client *client, const char *head, enum http_parse parsed)
 {
 	struct http_response response = {.closes = client->closes};
+	char date[CLOCK_HTTP_DATE_SIZE];
 	struct buf body;
 	struct buf out;
 	buf_init(&body, ADMIN_BODY_BYTES);
@@ -78,6 +79,8 @@ static bool answer(struct admin_client *client, const char *head, enum http_pars
 	client->closes = response.closes;
 	client->waits_since_ms = clock_monotonic_ms();
 	response.says_keep_alive = request->is_http_1_0 && !response.closes;
+	clock_format_http_date(clock_wall_us() / 1000000, date);
+	response.date = date;
 	bool done = http_response_render(&out, &response, buf_str(&body)) &&
 		bufferevent_write(client->stream, out.data, out.len) == 0;
 	buf_fini(&body);

@@ -74,14 +74,25 @@ static struct str atomic_value(const struct conn *conn)
 	return http_query_value(http_span_str(conn->in.data, conn->request.query), "atomic");
 }
 
+static bool is_given_again(struct conn *conn, struct str value, const char *name)
+{
+	struct str query = http_span_str(conn->in.data, conn->request.query);
+	const char *behind = value.data + value.len;
+	struct str rest = {behind, (size_t)(query.data + query.len - behind)};
+	return http_query_value(rest, name).data != NULL;
+}
+
 /* Who asks for all or nothing in other words must not get some. */
 static bool accepts_query(struct conn *conn)
 {
 	struct str value = atomic_value(conn);
-	return conn->request.method != HTTP_POST || conn->route == ROUTE_RETRACTION ||
-		value.data == NULL || str_equal(value, STR("true")) ||
-		str_equal(value, STR("false")) ||
-		refuse_head(conn, REJECT_NOT_FOUND, "atomic is true or false");
+	if (conn->request.method != HTTP_POST || conn->route == ROUTE_RETRACTION ||
+		value.data == NULL) {
+		return true;
+	}
+	bool is_known = str_equal(value, STR("true")) || str_equal(value, STR("false"));
+	return (is_known && !is_given_again(conn, value, "atomic")) ||
+		refuse_head(conn, REJECT_NOT_FOUND, "atomic is true or false, once");
 }
 
 static bool accepts_media_type(struct conn *conn)
@@ -104,7 +115,7 @@ static bool accepts_encoding(struct conn *conn)
 {
 	const struct http_request *request = &conn->request;
 	struct str encoding = http_span_str(conn->in.data, request->content_encoding);
-	if (!request->has_content_encoding || str_equal(encoding, STR("identity"))) {
+	if (!request->has_content_encoding || http_coding_is(encoding, "identity")) {
 		return true;
 	}
 	conn->is_gzip = http_coding_is(encoding, "gzip");

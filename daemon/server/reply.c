@@ -72,11 +72,23 @@ void reply_discard(struct conn *conn)
 	conn->refusal_codes = (struct refusal_codes){{0}};
 }
 
+/* Made once a second. */
+static const char *date_now(struct worker *worker)
+{
+	int64_t now_s = clock_wall_us() / 1000000;
+	if (now_s != worker->date_s) {
+		worker->date_s = now_s;
+		clock_format_http_date(now_s, worker->date);
+	}
+	return worker->date;
+}
+
 bool reply_render(struct conn *conn, struct http_response *response, struct str body)
 {
 	response->closes = response->closes || wants_close(conn);
 	response->says_keep_alive = conn->request.is_http_1_0 && !response->closes;
 	response->is_head_only = is_head(conn);
+	response->date = date_now(conn->worker);
 	if (!http_response_render(&conn->out, response, body)) {
 		return false;
 	}

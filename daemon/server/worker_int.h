@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "base/uuid.h"
@@ -67,6 +68,8 @@ struct worker {
 	struct buf plain;    /* the body being judged, unzipped */
 	struct list room;    /* connections that wait for room in the store */
 	struct uuid_source uuids;
+	int64_t date_s; /* Unix time of: */
+	char date[CLOCK_HTTP_DATE_SIZE];
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;
 	struct log_limit handshake_logs[HANDSHAKE_FAILURE_COUNT];

@@ -12,6 +12,7 @@
 
 struct http_response {
 	int status;
+	const char *date;         /* as HTTP has it; NULL: none */
 	const char *content_type; /* NULL: no body */
 	struct str location;      /* data NULL: none; likewise below */
 	struct str etag;
@@ -28,8 +29,8 @@ struct http_response {
 /*
  * Appends a whole response with the body; false, and out as it was, where it does not fit. Every
  * one says Cache-Control: no-store (unless it has an etag: then no-cache), X-Content-Type-Options:
- * nosniff, and Content-Length (but 304 and 204, which never have a body). No Server header, no
- * Date: the receipt carries the time. The values are the caller's and hold no CR or LF.
+ * nosniff, and Content-Length (but 304 and 204, which never have a body). No Server header. The
+ * values are the caller's and hold no CR or LF.
  */
 MUST_CHECK bool http_response_render(
 	struct buf *out, const struct http_response *response, struct str body);

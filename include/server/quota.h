@@ -97,8 +97,8 @@ MUST_CHECK bool quota_enter_report(struct quota *quota, const struct quota_limit
 void quota_leave_report(struct quota *quota);
 
 /*
- * Whether a refusal is kept; counted if not. True: not_traced_out is how many were not since the last
- * one that was. now_us: wall clock, as in the trace.
+ * Whether a refusal is kept; counted if not. True: not_traced_out is how many were not since the
+ * last one that was. now_us: wall clock, as in the trace.
  */
 MUST_CHECK bool quota_may_trace(struct quota *quota, int64_t now_us, int32_t *not_traced_out);
 

@@ -74,11 +74,11 @@ def test_atomic_batch_with_a_bad_line_stores_nothing(daemon, alpha):
     assert count_rows(daemon, *good) == 0
 
 
-@pytest.mark.parametrize("value", ["=", "=1", "=TRUE", "", "=yes"])
+@pytest.mark.parametrize("value", ["=", "=1", "=TRUE", "", "=yes", "=false&atomic=true"])
 def test_atomic_takes_no_other_word(daemon, alpha, value):
     report = smallest_report()
     answer, _ = post_lines(alpha, [encode(report)], "/v1/reports?atomic" + value)
-    assert (answer.status, answer.json["detail"]) == (404, "atomic is true or false")
+    assert (answer.status, answer.json["detail"]) == (404, "atomic is true or false, once")
     assert count_rows(daemon, report) == 0
 
 
@@ -227,6 +227,13 @@ def test_broken_zip_is_refused(daemon, alpha, kind):
         "POST", "/v1/reports", whole, {"Content-Encoding": "br"}, content_type=kind
     )
     assert (unknown.status, unknown.problem) == (415, "content-encoding")
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "GZIP", "gzip"])
+def test_codings_are_told_apart_in_whatever_letters(alpha, coding):
+    report = encode(smallest_report())
+    body = gzip.compress(report) if coding.lower() == "gzip" else report
+    assert alpha.request("POST", "/v1/reports", body, {"Content-Encoding": coding}).status == 201
 
 
 def peak_memory_bytes(pid):

@@ -6,12 +6,14 @@ in the bytes would answer that too.
 """
 
 import json
+import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
 from batches import NDJSON, join_lines
 from client import encode, request_bytes
-from harness import wait_until
+from harness import PATIENCE, wait_until
 from reports import smallest_report, usual_report
 
 REPORTS = "/v1/reports"
@@ -445,6 +447,8 @@ def test_answers_forbid_caching_and_sniffing_and_name_no_server(alpha):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "server" not in answer.headers
+        age_s = time.time() - parsedate_to_datetime(answer.headers["date"]).timestamp()
+        assert -1 < age_s < 5 * PATIENCE
 
 
 # ---- the small resources

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -105,10 +106,38 @@ static void test_clocks_run_in_their_units(void **state)
 	assert_true(before <= wall_us / 1000000 && wall_us / 1000000 <= after + 1);
 }
 
+static void test_http_dates_are_those_of_rfc_9110(void **state)
+{
+	static const struct {
+		int64_t unix_s;
+		const char *text;
+	} cases[] = {
+		{784111777, "Sun, 06 Nov 1994 08:49:37 GMT"}, /* the example of 5.6.7 */
+		{0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+		{951782399, "Mon, 28 Feb 2000 23:59:59 GMT"},
+		{951782400, "Tue, 29 Feb 2000 00:00:00 GMT"},
+		{1796083199, "Mon, 30 Nov 2026 23:59:59 GMT"},
+		{253402300799, "Fri, 31 Dec 9999 23:59:59 GMT"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[CLOCK_HTTP_DATE_SIZE];
+		struct tm parts;
+		char expected[64];
+		time_t seconds = (time_t)cases[i].unix_s;
+		clock_format_http_date(cases[i].unix_s, text);
+		strftime(expected, sizeof(expected), "%a, %d %b %Y %H:%M:%S GMT",
+			gmtime_r(&seconds, &parts));
+		assert_string_equal(text, expected);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_days_agree_with_libc_for_every_day_of_the_contract),
+		cmocka_unit_test(test_http_dates_are_those_of_rfc_9110),
 		cmocka_unit_test(test_dates_that_do_not_exist_are_refused),
 		cmocka_unit_test(test_times_are_written_as_rfc_3339),
 		cmocka_unit_test(test_times_agree_with_libc),
