@@ -11,6 +11,7 @@
 #include "net/peer_gate.h"
 #include "worker_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void conn_leave_gate(struct conn *conn)
@@ -39,6 +40,32 @@ void conn_log_handshake_failure(struct conn *conn, enum handshake_failure failur
 	log_info("handshake-failed", "conn=%s peer=%s reason=%s text=\"%s\" suppressed=%llu",
 		conn_id(conn, id), address_format(&address, text), handshake_failure_name(failure),
 		handshake_failure_text(failure), (unsigned long long)suppressed);
+}
+
+/* Whose key was not enrolled asks the operator, who needs to see which it is. */
+static void log_unknown_partner(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+	struct sockaddr_storage address = {0};
+	const struct peer *peer = &conn->peer;
+	char text[ADDRESS_TEXT_SIZE];
+	char id[CONN_ID_SIZE];
+	char spki[2 * sizeof(peer->spki_sha256) + 1];
+	uint64_t suppressed;
+
+	if (!log_limit_pass(&worker->unknown_logs, clock_monotonic_ms(), &suppressed)) {
+		return;
+	}
+	memcpy(&address, &conn->address, sizeof(conn->address));
+	for (size_t i = 0; i < sizeof(peer->spki_sha256); i++) {
+		snprintf(spki + 2 * i, 3, "%02x", peer->spki_sha256[i]);
+	}
+	log_info("partner-unknown", "conn=%s peer=%s names=%s spki_sha256=%s suppressed=%llu",
+		conn_id(conn, id), address_format(&address, text),
+		peer->claim == PEER_CLAIM_NAMED          ? peer->name
+			: peer->claim == PEER_CLAIM_NONE ? "-"
+							 : "?",
+		spki, (unsigned long long)suppressed);
 }
 
 static void count_partner(struct conn *conn)
@@ -143,6 +170,9 @@ enum step conn_step_handshake(struct conn *conn)
 	conn_leave_gate(conn);
 	metric_add(&conn->worker->metrics.handshakes, 1);
 	conn_identify(conn);
+	if (conn->worker->registry != NULL && conn->partner == NULL) {
+		log_unknown_partner(conn);
+	}
 	if (will_be_refused(conn)) {
 		/* May ask, and hear why not, but is not given the time of an idle one. */
 		conn_start_request(conn);

@@ -73,6 +73,7 @@ struct worker {
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;
 	struct log_limit handshake_logs[HANDSHAKE_FAILURE_COUNT];
+	struct log_limit unknown_logs;
 	bool is_draining;
 	int64_t drain_deadline_ms;
 	struct refusal_ring recent_refusals;

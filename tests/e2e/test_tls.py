@@ -183,6 +183,22 @@ def test_partner_with_keys_is_matched_only_by_them(daemon, authority):
     assert refused_request(daemon, disagreeing) == (403, "partner-unknown")
 
 
+@pytest.mark.parametrize("names", ["zeta", "-", "?"])
+def test_operator_can_see_which_certificate_is_nobodys(world, authority, names):
+    """By the digest that "cert add --spki" takes; a flood of them is one line."""
+    uris = {"zeta": ["zeta"], "-": [], "?": ["zeta", "eta"]}[names]
+    credential = authority.issue(
+        alternative_names=[f"URI:urn:intaked:partner:{name}" for name in uris]
+    )
+    with world.running({"listen.workers": 1}) as daemon:
+        daemon.add_partner("zeta")
+        daemon.control("cert", "add", "zeta", "--cert", authority.issue("zeta").certificate)
+        for _ in range(3):
+            assert refused_request(daemon, credential) == (403, "partner-unknown")
+        (line,) = daemon.log_lines("event=partner-unknown")
+        assert f" names={names} spki_sha256={credential.spki_sha256()} " in line
+
+
 def test_revoked_key_overrides_every_match(daemon, authority):
     """Also where another key was enrolled and where the certificate's URI would do."""
     daemon.add_partner("eta")
