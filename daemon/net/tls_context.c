@@ -132,6 +132,12 @@ static int64_t unix_seconds(const ASN1_TIME *time)
 	return time != NULL && ASN1_TIME_to_tm(time, &parts) ? timegm(&parts) : 0;
 }
 
+static void keep_last(int64_t *last_s, const ASN1_TIME *time)
+{
+	int64_t one_s = unix_seconds(time);
+	*last_s = one_s > *last_s ? one_s : *last_s;
+}
+
 static void keep_first(int64_t *first_s, const ASN1_TIME *time)
 {
 	int64_t one_s = unix_seconds(time);
@@ -150,7 +156,9 @@ struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
 	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
 		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
 		X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
-		keep_first(&expiry.crl_s, crl == NULL ? NULL : X509_CRL_get0_nextUpdate(crl));
+		const ASN1_TIME *runs_out = crl == NULL ? NULL : X509_CRL_get0_nextUpdate(crl);
+		keep_first(&expiry.crl_s, runs_out);
+		keep_last(&expiry.last_crl_s, runs_out);
 		keep_first(&expiry.partner_ca_s,
 			authority == NULL ? NULL : X509_get0_notAfter(authority));
 	}

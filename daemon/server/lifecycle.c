@@ -63,20 +63,41 @@ static bool is_database_away(const struct process *process)
 		atomic_load(&process->shared->database.links_away) > 0;
 }
 
+const char *process_shut_reason(const struct process *process)
+{
+	const struct tls_expiry *expiry = &process->generation->tls_expiry;
+	int64_t now_s = clock_wall_us() / 1000000;
+	if (expiry->certificate_s <= now_s) {
+		return "the server's certificate has expired";
+	}
+	if (expiry->last_crl_s != 0 && expiry->last_crl_s <= now_s) {
+		return "the revocation list has run out: nobody is let in";
+	}
+	return NULL;
+}
+
+static const char *state_of(const struct process *process)
+{
+	const char *shut = process_shut_reason(process);
+	if (shut != NULL) {
+		return shut;
+	}
+	return is_database_away(process) ? "the database is away, answering 503" : "serving";
+}
+
 void process_notify_status(struct process *process)
 {
 	const struct reload_state *reload = &process->reload;
-	process->is_told_away = is_database_away(process);
-	systemd_notify("STATUS=%s%s%s",
-		process->is_told_away ? "the database is away, answering 503" : "serving",
+	process->told_state = state_of(process);
+	systemd_notify("STATUS=%s%s%s", process->told_state,
 		reload->was_refused ? "; the last reload was refused: " : "",
 		reload->was_refused ? reload->fault.text : "");
 }
 
-void process_notify_database(struct process *process)
+void process_notify_change(struct process *process)
 {
 	if (process->is_serving && !process->is_stopping &&
-		process->is_told_away != is_database_away(process)) {
+		process->told_state != state_of(process)) {
 		process_notify_status(process);
 	}
 }

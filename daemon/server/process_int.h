@@ -59,7 +59,7 @@ struct process {
 	struct file_watch *file_watch;
 	bool is_serving;
 	bool is_stopping;
-	bool is_told_away; /* the service manager, of the database */
+	const char *told_state; /* to the service manager */
 	struct reload_state reload;
 	int64_t started_at_us; /* wall clock */
 	struct history history;
@@ -69,5 +69,7 @@ struct process {
 
 /* Tells the service manager in a few words how it is. */
 void process_notify_status(struct process *process);
-/* The same, if the database has gone or come back since. */
-void process_notify_database(struct process *process);
+/* The same, if that has changed since. */
+void process_notify_change(struct process *process);
+/* Why no partner can be let in; NULL: they can. */
+const char *process_shut_reason(const struct process *process);

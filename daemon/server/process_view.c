@@ -16,6 +16,7 @@ static bool is_ready(void *ctx, struct buf *why)
 	struct process *process = ctx;
 	int away = atomic_load(&process->shared->database.links_away);
 	int silent = watchdog_silent_workers(process->watchdog);
+	const char *shut = process_shut_reason(process);
 	const char *text = "ready";
 	if (process->is_stopping) {
 		text = "stopping";
@@ -27,9 +28,11 @@ static bool is_ready(void *ctx, struct buf *why)
 		text = "the database is away";
 	} else if (silent > 0) {
 		text = "a worker does not answer";
+	} else if (shut != NULL) {
+		text = shut;
 	}
 	bool is_so = process->is_serving && !process->is_stopping && process->registry != NULL &&
-		away == 0 && silent == 0;
+		away == 0 && silent == 0 && shut == NULL;
 	return buf_append_str(why, str_from(text)) && is_so;
 }
 
@@ -113,7 +116,7 @@ static void on_history_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	history_add(&process->history, &sample, clock_wall_us());
-	process_notify_database(process);
+	process_notify_change(process);
 }
 
 static bool show_history(void *ctx, struct buf *out)

@@ -24,6 +24,7 @@ struct tls_expiry {
 	int64_t certificate_s; /* the server's own certificate */
 	int64_t partner_ca_s;  /* the first partner authority to expire */
 	int64_t crl_s;         /* the first CRL to run out */
+	int64_t last_crl_s;    /* the last one: from then on nobody is let in */
 };
 
 /*

@@ -253,6 +253,9 @@ def test_revocation_list_that_expires_refuses_everybody(world, credentials):
                 return False
 
         wait_until(is_refused, "the list has expired")
+        text = "the revocation list has run out: nobody is let in"
+        assert daemon.admin("/readyz") == (503, text + "\n")
+        wait_until(lambda: daemon.notify.has(f"STATUS={text}"), "the service manager is told", 15)
 
 
 def test_authority_without_a_list_is_refused_beside_one_with(world, credentials):

@@ -256,6 +256,7 @@ static void test_expiry_is_of_the_server_and_the_first_authority_and_crl(void **
 	struct tls_expiry expiry = tls_context_expiry(ctx);
 	assert_in_range(expiry.certificate_s, now_s + 30 * PKI_DAY - 60, now_s + 30 * PKI_DAY);
 	assert_int_equal(expiry.crl_s, 0);
+	assert_int_equal(expiry.last_crl_s, 0);
 	assert_in_range(expiry.partner_ca_s, now_s + 30 * PKI_DAY - 60, now_s + 30 * PKI_DAY);
 	SSL_CTX_free(ctx);
 
@@ -279,6 +280,7 @@ static void test_expiry_is_of_the_server_and_the_first_authority_and_crl(void **
 	assert_non_null(ctx);
 	expiry = tls_context_expiry(ctx);
 	assert_in_range(expiry.crl_s, now_s + 2 * PKI_DAY - 60, now_s + 2 * PKI_DAY + 60);
+	assert_in_range(expiry.last_crl_s, now_s + 5 * PKI_DAY - 60, now_s + 5 * PKI_DAY + 60);
 	SSL_CTX_free(ctx);
 }
 
