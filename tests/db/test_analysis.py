@@ -243,6 +243,36 @@ def store_values(admin, count):
     )
 
 
+def test_estimates_do_not_tell_hidden_titles_and_numbers(world, database, admin):
+    """The largest of a column can be found by comparing it, where a plan shows how many are more."""
+    hidden = [
+        make_report(tlp=4, tlp_strictest=4, people_affected=10**6 + n, loss_amount=10**6 + n,
+                    loss_currency="EUR", actor_name=f"zz{n}", title=f"zz{n}", reporter_org=f"zz{n}")
+        for n in range(2000)
+    ]  # fmt: skip
+    seen = [make_report(people_affected=n, title=f"a{n}", severity=n % 6) for n in range(2000)]
+    admin.store(*hidden, *seen)
+    admin.run("ANALYZE intake.report, intake.indicator")
+    analyst = psycopg2.connect(world.postgres.connection_string("analyst", database))
+    with closing(analyst), analyst.cursor() as cursor:
+
+        def estimate(column, constant):
+            cursor.execute(
+                f"EXPLAIN (FORMAT JSON) SELECT 1 FROM analysis.report WHERE {column} > %s", [constant]
+            )
+            return rows_of_reports(cursor.fetchone()[0][0]["Plan"])
+
+        def rows_of_reports(node):
+            own = [node["Plan Rows"]] if node.get("Relation Name") == "report" else []
+            return own + [rows for part in node.get("Plans", ()) for rows in rows_of_reports(part)]
+
+        for column in ("people_affected", "loss_amount"):
+            assert estimate(column, 500) == estimate(column, 10**7)
+        for column in ("title", "actor_name", "reporter_org", "loss_currency"):
+            assert estimate(column, "b") == estimate(column, "zzz")
+        assert estimate("primary_area", "AA0") != estimate("primary_area", "AA9")
+
+
 def test_housekeeping_waits_for_nothing_that_a_reader_may_lock(world, database, admin):
     """Who may connect may take any advisory lock, and keep it."""
     functions = admin.run(
