@@ -730,7 +730,7 @@ COMMENT ON FUNCTION analysis.campaigns_between IS
 REVOKE EXECUTE ON FUNCTION analysis.timeline, analysis.campaigns_between FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION analysis.timeline, analysis.campaigns_between TO intake_analyst;
 
-CREATE OR REPLACE VIEW analysis.campaigns AS
+CREATE OR REPLACE VIEW analysis.campaigns WITH (security_barrier) AS
 SELECT * FROM analysis.campaigns_between(now() - interval '30 days', now() + interval '1 day');
 COMMENT ON VIEW analysis.campaigns IS 'Clusters of the current reports of the last 30 days that share rare indicators.';
 COMMENT ON COLUMN analysis.campaigns.campaign IS 'Its oldest report.';
