@@ -208,6 +208,31 @@ bool conf_files_are_readable(const struct conf *conf, conf_fault_fn *on_fault, v
 	return is_good;
 }
 
+static bool begins_with_path(const char *text, const char *path)
+{
+	size_t len = strlen(path);
+	return len > 0 && strncmp(text, path, len) == 0 && (text[len] == ':' || text[len] == ',');
+}
+
+void conf_report_file_fault(
+	const struct conf *conf, const char *text, conf_fault_fn *on_fault, void *ctx)
+{
+	const struct conf_snapshot *snapshot = (const struct conf_snapshot *)conf;
+	struct conf_draft draft = {.path = snapshot->path};
+
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT && draft.fault_count == 0; row++) {
+		if (settings[row].type == CONF_PATH &&
+			begins_with_path(text, conf_value_text(conf, row))) {
+			conf_draft_fault(&draft, snapshot->marks[row].line, "%s.%s: %s",
+				settings[row].section, settings[row].name, text);
+		}
+	}
+	if (draft.fault_count == 0) {
+		on_fault(ctx, text);
+	}
+	conf_draft_report(&draft, on_fault, ctx);
+}
+
 struct conf *conf_ref(struct conf *conf)
 {
 	struct conf_snapshot *snapshot = (struct conf_snapshot *)conf;

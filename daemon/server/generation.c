@@ -69,15 +69,15 @@ struct generation *generation_load(const char *path, conf_fault_fn *on_fault, vo
 	/* All faults at once: the operator mends them in one go. */
 	generation->taxonomy = taxonomy_load(generation->conf->taxonomy_file, &err);
 	if (generation->taxonomy == NULL) {
-		on_fault(ctx, err.text);
+		conf_report_file_fault(generation->conf, err.text, on_fault, ctx);
 	}
 	generation->tls = tls_context_new(generation->conf, &err);
 	if (generation->tls == NULL) {
-		on_fault(ctx, err.text);
+		conf_report_file_fault(generation->conf, err.text, on_fault, ctx);
 	}
 	bool has_security_txt = load_security_txt(generation, &err);
 	if (!has_security_txt) {
-		on_fault(ctx, err.text);
+		conf_report_file_fault(generation->conf, err.text, on_fault, ctx);
 	}
 	if (generation->taxonomy == NULL || generation->tls == NULL || !has_security_txt) {
 		generation_unref(&generation);

@@ -499,12 +499,34 @@ static void print_fault(void *ctx, const char *sentence)
 	fprintf(stderr, "intaked: %s\n", sentence);
 }
 
+static void ignore_fault(void *ctx, const char *sentence)
+{
+	(void)ctx;
+	(void)sentence;
+}
+
+/* Of a configuration with other faults, which were named: so that one run names all of them. */
+static void check_database_alone(const char *path)
+{
+	struct err err = {{0}};
+	struct conf *conf = conf_load(path, ignore_fault, NULL);
+	struct taxonomy *taxonomy = conf != NULL ? taxonomy_load(conf->taxonomy_file, &err) : NULL;
+	if (taxonomy != NULL && !database_check(conf, taxonomy, &err)) {
+		print_fault(NULL, err.text);
+	}
+	taxonomy_free(&taxonomy);
+	conf_unref(&conf);
+}
+
 int lifecycle_check(const char *path, bool with_database)
 {
 	struct err err = {{0}};
 	report_check_init();
 	struct generation *generation = generation_load(path, print_fault, NULL);
 	if (generation == NULL) {
+		if (with_database) {
+			check_database_alone(path);
+		}
 		return 1;
 	}
 	bool is_good =

@@ -66,8 +66,8 @@ BAD_SETTINGS = {
 }
 
 
-# These have a place of their own, in the file that the setting names.
-FAULTS_OF_CONTENT = ("taxonomy that is none", "certificate of another key")
+# Of a pair that does not match the key is named.
+NAMED_INSTEAD = {"certificate of another key": "tls.key"}
 
 
 def line_of(conf, key):
@@ -91,9 +91,9 @@ def test_bad_setting_is_named_with_file_and_line_by_check_and_start(unstartable,
     done = run_program("intaked", "-t", "-c", unstartable.conf)
     assert done.returncode == 1
     assert all(word in done.stderr for word in words), done.stderr
-    if name not in FAULTS_OF_CONTENT:
-        line = line_of(unstartable.conf, next(iter(settings)))
-        assert f"{unstartable.conf}:{line}:" in done.stderr, done.stderr
+    setting = NAMED_INSTEAD.get(name, next(iter(settings)))
+    line = line_of(unstartable.conf, setting)
+    assert f"{unstartable.conf}:{line}:" in done.stderr, done.stderr
     unstartable.start(is_ready_expected=False)
     assert unstartable.wait_for_exit() == 1
 
@@ -117,6 +117,13 @@ def test_check_sees_a_database_without_the_schema(world):
     done = run_program("intaked", "-t", "-c", daemon.conf)
     assert done.returncode == 1
     assert "schema" in done.stderr or "migrat" in done.stderr, done.stderr
+    # What is wrong before the database is asked does not hide that.
+    daemon.configure({"tls.key": "/nonexistent.key"})
+    told = run_program("intaked", "-t", "-c", daemon.conf).stderr
+    assert "tls.key: /nonexistent.key: No such file" in told and done.stderr in told, told
+    daemon.configure({"tls.key": ROOT / "LICENSE"})
+    told = run_program("intaked", "-t", "-c", daemon.conf).stderr
+    assert "tls.key: " in told and done.stderr in told, told
 
 
 def test_check_does_not_wait_for_a_silent_database_longer_than_its_limit(world):
