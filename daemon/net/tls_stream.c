@@ -130,7 +130,12 @@ bool tls_stream_peer(const struct tls_stream *stream, struct peer *peer_out)
 
 bool tls_stream_is_let_in(const struct tls_stream *stream, SSL_CTX *ctx)
 {
-	return SSL_get_SSL_CTX(stream->ssl) == ctx || tls_context_reverify(ctx, stream->ssl);
+	return SSL_get_SSL_CTX(stream->ssl) == ctx || tls_stream_is_let_in_still(stream, ctx);
+}
+
+bool tls_stream_is_let_in_still(const struct tls_stream *stream, SSL_CTX *ctx)
+{
+	return tls_context_reverify(ctx, stream->ssl);
 }
 
 /* Of a plain stream, after a system call failed. */

@@ -90,7 +90,7 @@ struct conn {
 	struct peer peer;
 	const struct partner *partner; /* of the worker's registry; NULL: nobody */
 	bool is_suspended;
-	bool is_revoked; /* by a list that came after its handshake: no further request */
+	bool is_revoked; /* or expired, since its handshake: no further request */
 	int32_t counted_partner_id;
 	struct quota *quota;    /* of that partner */
 	int64_t quota_retry_ms; /* when a quota will have what the request needs; 0: it has */

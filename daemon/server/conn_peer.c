@@ -142,7 +142,7 @@ static bool is_still_good(struct conn *conn)
 
 void conn_verify_again(struct conn *conn)
 {
-	if (is_still_good(conn)) {
+	if (tls_stream_is_let_in_still(&conn->stream, conn->worker->generation->tls)) {
 		return;
 	}
 	conn->is_revoked = true;

@@ -8,6 +8,7 @@
  */
 #include "conn_parts_int.h"
 
+#include "base/clock.h"
 #include "http/http_response.h"
 #include "intake_batch_int.h"
 #include "intake_int.h"
@@ -106,7 +107,7 @@ void conn_start_request(struct conn *conn)
 const char *conn_reason_to_part(const struct conn *conn)
 {
 	if (conn->is_revoked) {
-		return "the certificate was revoked";
+		return "the certificate is not good any more";
 	}
 	if (conn->is_suspended) {
 		return "the partner is suspended";
@@ -187,8 +188,15 @@ static enum step read_first(struct conn *conn)
 	return STEP_MORE;
 }
 
+/* Since the handshake; 0 of one that is not known. */
+static bool has_expired(const struct conn *conn)
+{
+	return conn->peer.expires_at_s != 0 && conn->peer.expires_at_s <= clock_wall_us() / 1000000;
+}
+
 enum step conn_step_idle(struct conn *conn)
 {
+	conn->is_revoked = conn->is_revoked || has_expired(conn);
 	const char *reason = conn_reason_to_part(conn);
 	if (conn->is_revoked) {
 		return conn_close_because(conn, reason);

@@ -110,6 +110,13 @@ void worker_arm_turn(struct worker *worker)
 	}
 }
 
+void worker_review(struct worker *worker)
+{
+	worker->reviewed_at_s = clock_wall_us() / 1000000;
+	worker->review_next = 0;
+	worker_arm_turn(worker);
+}
+
 /* Whoever was let in by the lists of an earlier generation is judged by the present one's. */
 static void review_some(struct worker *worker)
 {

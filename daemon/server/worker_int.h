@@ -50,6 +50,7 @@ struct worker {
 	struct list next_turn; /* connections that gave way to others */
 	struct list turn_end;  /* stands behind the last of the present turn */
 	uint32_t review_next;  /* slot whose certificate is verified again next */
+	int64_t reviewed_at_s; /* when the last such round began, Unix time */
 	struct listener *listener;
 	struct store *store;
 	enum link_state link;
@@ -87,3 +88,5 @@ static inline const struct conf *worker_conf(const struct worker *worker)
 
 /* Something is left for the next loop turn. */
 void worker_arm_turn(struct worker *worker);
+/* The certificates of all connections are verified again, a few at a time. */
+void worker_review(struct worker *worker);

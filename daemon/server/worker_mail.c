@@ -56,8 +56,7 @@ static void take_generation(struct worker *worker, struct generation *generation
 	store_set_conf(worker->store, generation->conf, generation->taxonomy);
 	generation_unref(&old);
 	worker_poll_or_pause(worker);
-	worker->review_next = 0;
-	worker_arm_turn(worker);
+	worker_review(worker);
 }
 
 static void start_drain(struct worker *worker)

@@ -83,6 +83,23 @@ void worker_end_if_drained(struct worker *worker, int64_t now_ms)
 	}
 }
 
+/*
+ * Who was let in by a list that has run out since, or by an authority that has expired, is judged
+ * again: a connection must not outlive them.
+ */
+static void review_after_expiry(struct worker *worker)
+{
+	const struct tls_expiry *expiry = &worker->generation->tls_expiry;
+	const int64_t times_s[] = {expiry->crl_s, expiry->last_crl_s, expiry->partner_ca_s};
+	int64_t now_s = clock_wall_us() / 1000000;
+	for (size_t i = 0; i < sizeof(times_s) / sizeof(times_s[0]); i++) {
+		if (times_s[i] > worker->reviewed_at_s && times_s[i] <= now_s) {
+			worker_review(worker);
+			return;
+		}
+	}
+}
+
 /* All are gone, or, as that may never be, half of a crowd is. */
 static bool is_crowd_gone(const struct worker *worker)
 {
@@ -119,6 +136,7 @@ void worker_on_sweep(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	trim(worker, now_ms);
+	review_after_expiry(worker);
 	sweep_ordered(worker, CONN_HANDSHAKE, now_ms);
 	sweep_ordered(worker, CONN_IDLE, now_ms);
 	sweep_ordered(worker, CONN_HEAD, now_ms);

@@ -48,6 +48,8 @@ MUST_CHECK enum stream_result tls_stream_handshake(struct tls_stream *stream);
 MUST_CHECK bool tls_stream_peer(const struct tls_stream *stream, struct peer *peer_out);
 /* Whether ctx, which may be newer than the one of the handshake, lets the peer in now. */
 MUST_CHECK bool tls_stream_is_let_in(const struct tls_stream *stream, SSL_CTX *ctx);
+/* The same, also where ctx is that of the handshake: time may have ended what it went by. */
+MUST_CHECK bool tls_stream_is_let_in_still(const struct tls_stream *stream, SSL_CTX *ctx);
 /* DONE: n_out > 0 bytes came. Any result is possible, WANT_WRITE too. */
 MUST_CHECK enum stream_result tls_stream_read(
 	struct tls_stream *stream, void *data, size_t size, size_t *n_out);

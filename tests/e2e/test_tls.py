@@ -3,15 +3,18 @@
 
 import socket
 import ssl
+import time
+from datetime import datetime
 
 import pytest
 
 from certificates import Ca, partner_uri
-from client import RawClient, request_bytes, tls_context
-from harness import wait_until
+from client import BadAnswer, RawClient, request_bytes, tls_context
+from harness import PATIENCE, wait_until
 from reports import smallest_report
 
 TLS_1_2 = ssl.TLSVersion.TLSv1_2
+WHOAMI = request_bytes("GET", "/v1/whoami")
 
 
 @pytest.fixture(scope="module")
@@ -241,21 +244,34 @@ def test_revocation_list_that_expires_refuses_everybody(world, credentials):
     """A second before it was good enough to start with."""
     crl = world.authority.write_crl(world.folder / "expiring.crl", next_update_days=3 / 86400)
     with world.running({"tls.partner_crl": crl}) as daemon:
-        with daemon.client(credentials["alpha"]) as client:
-            assert client.get("/v1/whoami").status == 200
+        there = daemon.raw_client(credentials["alpha"])
+        assert there.exchange(WHOAMI).status == 200
 
         def is_refused():
             try:
                 return daemon.refusal_of(credentials["alpha"], timeout=0.5) == (
                     "SSLV3_ALERT_CERTIFICATE_EXPIRED"
                 )
-            except TimeoutError:
-                return False
+            except (TimeoutError, AssertionError):
+                return False  # let in, and perhaps shown out in that moment
 
         wait_until(is_refused, "the list has expired")
+        there.socket.settimeout(5 * PATIENCE)
+        there.read_end()
+        there.close()
         text = "the revocation list has run out: nobody is let in"
         assert daemon.admin("/readyz") == (503, text + "\n")
         wait_until(lambda: daemon.notify.has(f"STATUS={text}"), "the service manager is told", 15)
+
+
+def test_certificate_that_expires_serves_no_further_request(daemon, authority):
+    """The connection that it was used for is closed as an idle one is."""
+    brief = authority.issue("alpha", valid_to_days=4 / 86400)
+    with daemon.raw_client(brief) as raw:
+        expires_at = datetime.fromisoformat(raw.exchange(WHOAMI).json["certificate"]["expires_at"])
+        wait_until(lambda: time.time() > expires_at.timestamp(), "it has expired", 10)
+        with pytest.raises(BadAnswer, match="closed in mid-answer after b''"):
+            raw.exchange(WHOAMI)
 
 
 def test_authority_without_a_list_is_refused_beside_one_with(world, credentials):
