@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program on a terminal of its own."""
+"""A program on a terminal of its own, of the same kind wherever the tests run."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ class Terminal:
         if self.pid == 0:
             try:
                 words = [str(word) for word in command]
-                os.execv(words[0], words)
+                os.execve(words[0], words, {**os.environ, "TERM": "xterm"})
             finally:
                 os._exit(127)
         self.resize(rows, columns)
