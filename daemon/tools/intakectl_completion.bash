@@ -27,7 +27,7 @@ _intakectl_offer_column() {
 	local column=$1 fields found=()
 	while read -ra fields; do
 		found+=("${fields[column - 1]}")
-	done < <(timeout 3 "${COMP_WORDS[0]/#\~/$HOME}" "${conf[@]}" "${@:2}" 2>/dev/null </dev/null)
+	done < <(timeout 3 "${COMP_WORDS[0]/#\~/${HOME-}}" "${conf[@]}" "${@:2}" 2>/dev/null </dev/null)
 	_intakectl_offer_words "${found[*]:1}"
 }
 
@@ -51,7 +51,7 @@ _intakectl_read_line() {
 		((i++))
 		[[ ${COMP_WORDS[i]} == = ]] && ((i++))
 		if [[ $word == -c || $word == --conf ]]; then
-			conf=(-c "${COMP_WORDS[i]/#\~/$HOME}")
+			conf=(-c "${COMP_WORDS[i]/#\~/${HOME-}}")
 		fi
 	done
 }

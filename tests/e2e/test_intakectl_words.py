@@ -180,6 +180,11 @@ def test_the_shell_is_offered_what_can_follow(site, line):
     assert offered(site, line) == CASES[line]
 
 
+def test_the_shell_is_offered_the_same_without_a_home(site, monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    assert offered(site, "partner show ") == CASES["partner show "]
+
+
 def test_names_are_not_offered_without_a_database(world):
     site = world.daemon({"database.operator_connection": "host=/nowhere dbname=x"}, database=world.TEMPLATE)
     assert offered(site, "partner show ") == set()
