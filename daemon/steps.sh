@@ -106,7 +106,7 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkgconf libevent-dev libssl-dev 
 	libpq-dev libconfuse-dev libcurl4-openssl-dev libsystemd-dev zlib1g-dev)
 # And what configuring demands for the tests.
 # shellcheck disable=SC2034
-CHECK_PACKAGES=(clang-format clang-tidy cppcheck libcmocka-dev mandoc python3)
+CHECK_PACKAGES=(clang-format clang-tidy cppcheck groff-base libcmocka-dev mandoc python3)
 
 # build SOURCE FOLDER CMAKE-OPTION...
 build() {
