@@ -187,6 +187,74 @@ def test_quick_conditions_use_an_index_and_slow_ones_do_not(reader):
         reader.execute("RESET enable_seqscan")
 
 
+# ---- a day of many reports that share things
+
+
+MASS_VALUES = [f"www{number}.mass.example.net" for number in range(30)]
+
+
+def make_mass_report(number, partner):
+    """Five things of thirty, and one that all of the day's have."""
+    values = [MASS_VALUES[(number + step * step) % 30] for step in range(5)] + ["all.mass.example.net"]
+    return {
+        **make_late_report(number, "Mass mailing", "TLP:GREEN"), "reporter": {"org": ORGANISATIONS[partner]},
+        "indicators": [{"type": "domain", "value": value, "role": "source"} for value in values],
+    }  # fmt: skip
+
+
+def store_mass(cursor, count):
+    """As the daemon and its housekeeping leave it; how many indicators they have."""
+    partners = dict(rows(cursor, "SELECT name, id FROM intake.partner"))
+    made, indicators = [], []
+    for number in range(count):
+        partner = ("nordhaven", "southisle", "eastport", "alpen")[number % 4]
+        row, some = rows_of(
+            20000 + number, NOW, partners[partner], False, make_mass_report(20000 + number, partner)
+        )
+        made.append(row)
+        indicators += some
+    assert rows(cursor, STORE, [json.dumps(made), json.dumps(indicators)]) == []
+    cursor.execute("SELECT intake.housekeep(100000)")
+    cursor.execute("ANALYZE intake.report, intake.indicator")
+    return len(indicators)
+
+
+def most_rows(plan):
+    """That a step of a plan looks at, in all its turns."""
+    own = plan["Actual Rows"] + sum(plan[name] for name in plan if name.startswith("Rows Removed"))
+    return max([own * plan["Actual Loops"], *map(most_rows, plan.get("Plans", []))])
+
+
+@pytest.fixture
+def mass(postgres, database):
+    """A cursor of the reader's, and how many indicators have come today; all of it is undone."""
+    with closing(psycopg2.connect(postgres.connection_string(ADMINISTRATOR, database))) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('TimeZone', %s, false)", [ZONE])
+            count = store_mass(cursor, 1000)
+            cursor.execute(f"SET LOCAL SESSION AUTHORIZATION {READER}")
+            yield cursor, count
+
+
+@pytest.mark.parametrize("words", ["new to all partners", "did several partners report"])
+def test_what_many_reports_share_is_looked_at_once(mass, words):
+    """Not once a report, and not once a pair of them, of which there are half a million."""
+    cursor, count = mass
+    (statement,) = [each.text for question, each, _ in QUESTIONS if words in question]
+    ((plan,),) = rows(cursor, f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
+    assert most_rows(plan[0]["Plan"]) < 10 * count
+
+
+def test_mass_mailing_does_not_hide_the_days_other_news(mass):
+    cursor, _ = mass
+    statements = {question: each.text for question, each, _ in QUESTIONS}
+    new = rows(cursor, statements["Which indicators of today are new to all partners?"])
+    assert {("domain", value) for value in [*MASS_VALUES, "tax0.refund.example.net"]} <= set(new)
+    incidents = rows(cursor, statements["Which incidents did several partners report?"])
+    assert "accounts@harbour-lines.example.net" in str(incidents) or "203.0.113.201" in str(incidents)
+    assert "mass.example.net" not in str(incidents)
+
+
 # ---- through PgBouncer
 
 
