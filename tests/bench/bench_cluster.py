@@ -41,6 +41,8 @@ class Cluster(Postgres):
         self.log = folder / "log"
         self.programs = newest_postgres()
         self.process = None
+        self.options = []
+        self.enter = []
 
     def migrate(self):
         """In the order of the numbers; each file may be applied again."""
