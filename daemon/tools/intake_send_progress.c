@@ -164,6 +164,14 @@ void progress_tick(struct progress *progress, int64_t now_ms, const struct progr
 	}
 }
 
+void progress_say(struct progress *progress, const char *sentence)
+{
+	if (!progress->is_silent) {
+		progress_end(progress);
+		fprintf(stderr, "intake-send: %s\n", sentence);
+	}
+}
+
 void progress_end(struct progress *progress)
 {
 	if (progress->is_drawn) {

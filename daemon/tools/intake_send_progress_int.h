@@ -37,6 +37,8 @@ void progress_init(struct progress *progress, bool is_silent, int64_t now_ms);
 /* Often. trouble: why nothing goes on; "" when it does. */
 void progress_tick(struct progress *progress, int64_t now_ms, const struct progress_count *count,
 	const char *trouble);
+/* A line of its own, at once. */
+void progress_say(struct progress *progress, const char *sentence);
 /* Takes the bar away, so that something else can be written. */
 void progress_end(struct progress *progress);
 

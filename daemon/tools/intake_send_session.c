@@ -77,6 +77,17 @@ static bool is_over(const struct session *session)
 	return session->is_known && session->has_all && !is_busy(session);
 }
 
+static void end_interrupted(struct session *session)
+{
+	struct err err;
+	const char *reason = session->trouble;
+	if (reason[0] == '\0' && !session->is_known) {
+		reason = "the server does not answer";
+	}
+	err_set(&err, "interrupted%s%s", reason[0] != '\0' ? " while waiting: " : "", reason);
+	session_end(session, OUTCOME_INTERRUPTED, err.text);
+}
+
 static void look_for_end(struct session *session, int64_t now_ms)
 {
 	int64_t patience_s = session->options->give_up_after_s;
@@ -85,7 +96,7 @@ static void look_for_end(struct session *session, int64_t now_ms)
 		session->progress_at_ms = now_ms;
 	}
 	if (signal_has_come()) {
-		session_end(session, OUTCOME_INTERRUPTED, "interrupted");
+		end_interrupted(session);
 	} else if (patience_s >= 0 && now_ms - session->progress_at_ms >= patience_s * 1000) {
 		struct err err;
 		err_set(&err, "given up after %lld s without progress: %s", (long long)patience_s,

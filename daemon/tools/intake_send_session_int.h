@@ -55,6 +55,7 @@ struct session {
 	int64_t synced_at_ms;
 	uint64_t done_bytes;
 	char trouble[256];
+	bool has_told_trouble;
 };
 
 /* The sentence in err says what ended it early; it is empty when nothing did. */

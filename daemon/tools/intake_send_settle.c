@@ -104,10 +104,19 @@ static bool settle(struct session *session, struct lane *lane, struct batch_repo
 	return true;
 }
 
-/* What may be the server's own words. */
+/*
+ * What may be the server's own words. Where the first question is not answered the fault is most
+ * likely here, in the address, and who waits for a bar or for the next line has to know.
+ */
 static void note_trouble(struct session *session, const char *what)
 {
 	text_copy_clean(session->trouble, sizeof(session->trouble), what);
+	if (!session->is_known && !session->has_told_trouble) {
+		struct err err;
+		session->has_told_trouble = true;
+		err_set(&err, "%s; trying again", session->trouble);
+		progress_say(&session->progress, err.text);
+	}
 }
 
 static void note_later(struct session *session, struct lane *lane, int64_t retry_after_s,

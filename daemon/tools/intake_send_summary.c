@@ -197,9 +197,11 @@ static void print_count(uint64_t count, const char *what, const char *about)
 	}
 }
 
-static void print_counts(const struct summary *summary, const struct options *options)
+/* Of a run that ended early nobody knows how many there are. */
+static void print_counts(
+	const struct summary *summary, const struct options *options, bool is_whole)
 {
-	if (summary_reports(summary) == 0) {
+	if (is_whole && summary_reports(summary) == 0) {
 		puts("no reports");
 	}
 	print_count(summary->stored, "stored", summary->is_test ? ", as tests" : "");
@@ -289,7 +291,7 @@ bool summary_print(const struct summary *summary, const struct options *options,
 	if (options->is_json) {
 		print_json(summary, options, outcome, sentence);
 	} else if (!options->is_quiet) {
-		print_counts(summary, options);
+		print_counts(summary, options, sentence == NULL);
 		print_refusals(summary, options);
 	}
 	bool is_written = fflush(stdout) == 0 && !ferror(stdout);

@@ -4,6 +4,7 @@
 import os
 import pty
 import re
+import socket
 import subprocess
 
 import pytest
@@ -91,7 +92,7 @@ def test_result_file_that_is_something_else_is_left_alone(sender):
 def test_result_file_that_cannot_be_made_ends_the_run_at_once(sender):
     write_document(sender.folder / "a.json", smallest_report())
     done = sender.run("a.json", results="none/results")
-    assert (done.returncode, done.stdout) == (3, "no reports\n")
+    assert (done.returncode, done.stdout) == (3, "")
     assert "none/results: No such file or directory" in done.stderr
 
 
@@ -179,18 +180,39 @@ def test_patience_has_an_end_where_one_is_named(tmp_path, world):
     assert done.returncode == 6
     assert "given up after 1 s without progress: " in done.stderr
     assert f"the same command goes on from {RESULTS}" in done.stderr
+    quiet = sender.run("a.json", give_up_after=1, quiet=True)
+    assert quiet.stderr.startswith("intake-send: given up after 1 s without progress: ")
 
 
-def test_interrupted_run_says_how_to_go_on(tmp_path, world):
+def test_failing_first_attempt_is_told_at_once_and_its_reason_at_the_end(tmp_path, world):
     daemon = world.daemon(database=world.TEMPLATE)
     sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"))
     write_document(sender.folder / "a.json", smallest_report())
     with sender.start("a.json") as running:
-        wait_until((sender.folder / RESULTS).exists, "it is past its start")
+        first = running.process.stderr.readline().decode()
         running.interrupt()
-        status, _, err = running.wait()
-    assert status == 130
-    assert f"the same command goes on from {RESULTS}" in err
+        status, out, err = running.wait()
+    reason = re.fullmatch(r"intake-send: (.*connect.*); trying again\n", first)[1]
+    assert (status, out) == (130, "")
+    interrupted, how = err.splitlines()
+    assert interrupted.startswith("intake-send: interrupted while waiting: ")
+    assert reason.split(" after ")[0] in interrupted
+    assert f"the same command goes on from {RESULTS}" in how
+
+
+def test_interrupted_run_says_that_the_server_does_not_answer(tmp_path, world):
+    """It takes the connection, and that is all it does."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        daemon = world.daemon(database=world.TEMPLATE)
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"), url=url)
+        with sender.start("empty") as running:
+            with silent.accept()[0]:
+                running.interrupt()
+                running.interrupt()
+                status, out, err = running.wait()
+    assert (status, out) == (130, "")
+    assert "intake-send: interrupted while waiting: the server does not answer\n" in err
 
 
 def test_what_is_on_its_way_is_finished_when_interrupted(sender, daemon):
@@ -266,9 +288,9 @@ def test_no_terminal_gets_a_line_now_and_then(tmp_path, world):
     write_document(sender.folder / "a.json", smallest_report())
     shown = tmp_path / "shown"
     with shown.open("w") as stderr, sender.start("a.json", stderr=stderr) as running:
-        wait_until(lambda: shown.read_text().endswith("\n"), "a line is there", 20)
+        wait_until(lambda: shown.read_text().count("\n") > 1, "a line is there", 20)
         running.interrupt()
         assert running.wait()[0] == 130
-    first = shown.read_text().splitlines()[0]
-    assert re.fullmatch(r"intake-send:   0%  0 reports  waiting: .*connect.*", first), first
+    second = shown.read_text().splitlines()[1]
+    assert re.fullmatch(r"intake-send:   0%  0 reports  waiting: .*connect.*", second), second
     assert "\x1b" not in shown.read_text()
