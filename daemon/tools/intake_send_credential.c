@@ -14,6 +14,8 @@
 
 #define PKCS11_SCHEME "pkcs11:"
 
+static const char the_certificate[] = "the certificate";
+
 /* What one place held. */
 struct found {
 	EVP_PKEY *key;
@@ -169,22 +171,49 @@ static bool choose(struct credential *credential, struct found *certificates,
 			options->certificate);
 }
 
-static bool check_validity(
+static const char *format_time(const ASN1_TIME *time, char *text, size_t size)
+{
+	BIO *out = BIO_new(BIO_s_mem());
+	int len = 0;
+	if (out != NULL && ASN1_TIME_print(out, time) == 1) {
+		len = BIO_read(out, text, (int)size - 1);
+	}
+	text[len > 0 ? len : 0] = '\0';
+	BIO_free(out);
+	return text;
+}
+
+static bool check_end(
+	const X509 *certificate, const char *what, const struct options *options, struct err *err)
+{
+	char text[64];
+	const ASN1_TIME *not_after = X509_get0_notAfter(certificate);
+	return X509_cmp_current_time(not_after) > 0 ||
+		err_set(err, "%s in %s has expired: it was valid until %s", what,
+			options->certificate, format_time(not_after, text, sizeof(text)));
+}
+
+static bool check_time(
+	const X509 *certificate, const char *what, const struct options *options, struct err *err)
+{
+	char text[64];
+	const ASN1_TIME *not_before = X509_get0_notBefore(certificate);
+	return check_end(certificate, what, options, err) &&
+		(X509_cmp_current_time(not_before) < 0 ||
+			err_set(err, "%s in %s is not valid yet: it will be from %s", what,
+				options->certificate, format_time(not_before, text, sizeof(text))));
+}
+
+bool credential_check_time(
 	const struct credential *credential, const struct options *options, struct err *err)
 {
-	char until[64] = "";
-	const ASN1_TIME *not_after = X509_get0_notAfter(credential->certificate);
-	if (X509_cmp_current_time(not_after) > 0) {
-		return true;
+	bool is_valid = credential->certificate == NULL ||
+		check_time(credential->certificate, the_certificate, options, err);
+	for (int i = 0; is_valid && i < sk_X509_num(credential->chain); i++) {
+		is_valid = check_time(sk_X509_value(credential->chain, i),
+			"a certificate of the chain", options, err);
 	}
-	BIO *out = BIO_new(BIO_s_mem());
-	if (out != NULL && ASN1_TIME_print(out, not_after) == 1) {
-		int len = BIO_read(out, until, sizeof(until) - 1);
-		until[len > 0 ? len : 0] = '\0';
-	}
-	BIO_free(out);
-	return err_set(err, "the certificate in %s has expired: it was valid until %s",
-		options->certificate, until);
+	return is_valid;
 }
 
 static bool put_together(struct credential *credential, struct found *certificates,
@@ -199,7 +228,7 @@ static bool put_together(struct credential *credential, struct found *certificat
 	}
 	EVP_PKEY_up_ref(credential->key);
 	return choose(credential, certificates, options, err) &&
-		check_validity(credential, options, err);
+		check_end(credential->certificate, the_certificate, options, err);
 }
 
 bool credential_load(

@@ -27,6 +27,9 @@ struct credential {
 MUST_CHECK bool credential_load(
 	const struct options *options, struct credential *credential_out, struct err *err);
 void credential_fini(struct credential *credential);
+/* Whether certificate and chain are valid now, by the clock here; an engine's are not looked at. */
+MUST_CHECK bool credential_check_time(
+	const struct credential *credential, const struct options *options, struct err *err);
 /* Whether it is a PKCS#11 URI rather than the path of a file. */
 bool credential_is_token(const char *place);
 /* Not for an engine's. */

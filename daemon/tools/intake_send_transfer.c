@@ -36,7 +36,8 @@ struct transfer {
 	struct transfer_events events;
 	CURLM *multi;
 	struct lane *lanes;
-	int alert; /* the last fatal one that a server sent; 0: none */
+	int alert;    /* the last fatal one that a server sent; 0: none */
+	long verdict; /* of OpenSSL on the server's last certificate */
 };
 
 /* --- TLS --- */
@@ -53,9 +54,9 @@ static int transfer_index(void)
 
 static void on_tls_info(const SSL *ssl, int where, int value)
 {
+	struct transfer *transfer = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), transfer_index());
+	transfer->verdict = SSL_get_verify_result(ssl);
 	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL) {
-		struct transfer *transfer =
-			SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), transfer_index());
 		transfer->alert = value & 0xff;
 	}
 }
@@ -80,10 +81,9 @@ static const struct hopeless {
 	CURLcode code;
 	enum outcome outcome;
 	const char *what; /* before libcurl's own words */
-	const char *hint; /* behind them */
+	const char *hint; /* behind them; NULL: trust_hint */
 } hopeless_ends[] = {
-	{CURLE_PEER_FAILED_VERIFICATION, OUTCOME_TLS, "the server is not trusted",
-		"; --ca says who may vouch for it"},
+	{CURLE_PEER_FAILED_VERIFICATION, OUTCOME_TLS, "the server is not trusted", NULL},
 	{CURLE_SSL_CACERT_BADFILE, OUTCOME_LOCAL, "the file of --ca cannot be used", ""},
 	{CURLE_SSL_CERTPROBLEM, OUTCOME_LOCAL, "what --cert or --key names cannot be used", ""},
 	{CURLE_SSL_ENGINE_NOTFOUND, OUTCOME_LOCAL, "OpenSSL has nothing that serves PKCS#11 URIs",
@@ -94,10 +94,43 @@ static const struct hopeless {
 	{CURLE_OUT_OF_MEMORY, OUTCOME_LOCAL, "memory is short", ""},
 };
 
+/* What helps against a server that is not trusted. */
+static const char *trust_hint(long verdict)
+{
+	switch (verdict) {
+	case X509_V_OK:
+		return "; --url has to name the server as its certificate does";
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return "; ask its operator, if the clock here is right";
+	default:
+		return "; --ca says who may vouch for it";
+	}
+}
+
 /* A server that is ill sends internal_error; whatever else it says is about us. */
 static bool alert_refuses(int alert)
 {
 	return alert != 0 && alert != SSL_AD_INTERNAL_ERROR && alert != SSL_AD_USER_CANCELLED;
+}
+
+/* The alert says what is wrong with a certificate, and not that it is ours. */
+static void explain_refusal(const struct transfer *transfer, struct err *err)
+{
+	const char *certificate = transfer->options->certificate;
+	if (!credential_check_time(transfer->credential, transfer->options, err)) {
+		err_prefix(err, "the server refuses the connection");
+	} else if (transfer->alert == SSL_AD_CERTIFICATE_EXPIRED &&
+		!transfer->credential->is_for_engine) {
+		err_set(err,
+			"the server refuses certificates at the moment: the one in %s is valid, so "
+			"most likely the server's revocation list has run out; ask its operator",
+			certificate);
+	} else {
+		err_set(err,
+			"the server refuses the connection, most likely the certificate in %s: %s",
+			certificate, SSL_alert_desc_string_long(transfer->alert));
+	}
 }
 
 static void set_lost(struct transfer *transfer, const struct lane *lane, CURLcode code,
@@ -113,17 +146,17 @@ static void set_lost(struct transfer *transfer, const struct lane *lane, CURLcod
 			end->result = TRANSFER_HOPELESS;
 			end->outcome = hopeless_ends[i].outcome;
 			snprintf(reason, reason_size, "%s: %s%s", hopeless_ends[i].what, words,
-				hopeless_ends[i].hint);
+				hopeless_ends[i].hint != NULL ? hopeless_ends[i].hint
+							      : trust_hint(transfer->verdict));
 			return;
 		}
 	}
 	if (alert_refuses(transfer->alert)) {
 		end->result = TRANSFER_HOPELESS;
 		end->outcome = OUTCOME_TLS;
-		snprintf(reason, reason_size,
-			"the server refuses the connection, most likely the certificate in %s: %s",
-			transfer->options->certificate,
-			SSL_alert_desc_string_long(transfer->alert));
+		struct err err;
+		explain_refusal(transfer, &err);
+		snprintf(reason, reason_size, "%s", err.text);
 	}
 }
 

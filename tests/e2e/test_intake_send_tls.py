@@ -9,7 +9,7 @@ import pytest
 from certificates import Ca, openssl
 from harness import free_port, wait_until
 from reports import smallest_report
-from sender import Sender, write_document
+from sender import Sender, answering, write_document
 
 
 def assert_ends(sender, status, *words, **changes):
@@ -18,6 +18,7 @@ def assert_ends(sender, status, *words, **changes):
     done = sender.run("a.json", **changes)
     assert done.returncode == status, done.stderr
     assert all(str(word) in done.stderr for word in words), done.stderr
+    assert done.stdout == ""  # nothing of reports, of which none was looked at
     assert sender.results() == []
 
 
@@ -41,7 +42,17 @@ def test_server_of_another_name_is_not_trusted(tmp_path, world):
     settings = {"tls.certificate": stranger.certificate, "tls.key": stranger.key}
     with world.running(settings) as daemon:
         sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"))
-        assert_ends(sender, 4, "the server is not trusted", "localhost")
+        assert_ends(sender, 4, "the server is not trusted", "localhost", "; --url has to name")
+
+
+@pytest.mark.parametrize("days", [(-3, -1), (1, 3)])
+def test_server_whose_certificate_is_not_valid_now_is_not_trusted(sender, world, days):
+    credential = world.authority.issue(
+        alternative_names=["DNS:localhost"], extended_key_usage="serverAuth",
+        valid_from_days=days[0], valid_to_days=days[1],
+    )  # fmt: skip
+    with answering(credential, 200, {}) as url:
+        assert_ends(sender, 4, "the server is not trusted", "; ask its operator, if the clock", url=url)
 
 
 def test_authorities_that_cannot_be_read_are_named(sender):
@@ -49,22 +60,42 @@ def test_authorities_that_cannot_be_read_are_named(sender):
 
 
 REFUSED = {
-    "another purpose": {"extended_key_usage": "serverAuth"},
-    "not valid yet": {"valid_from_days": 1},
+    "another purpose": ({"extended_key_usage": "serverAuth"}, "most likely the certificate in"),
+    "not valid yet": ({"valid_from_days": 1}, "is not valid yet: it will be from"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_certificate_that_the_server_refuses_ends_the_run(tmp_path, daemon, world, name):
-    credential = world.authority.issue("alpha", **REFUSED[name])
+    members, words = REFUSED[name]
+    credential = world.authority.issue("alpha", **members)
     sender = Sender(tmp_path / "partner", daemon, credential)
-    assert_ends(sender, 4, "the server refuses the connection", credential.certificate)
+    assert_ends(sender, 4, "the server refuses the connection", credential.certificate, words)
 
 
 def test_certificate_of_another_authority_ends_the_run(tmp_path, daemon):
     credential = Ca(tmp_path / "ca").issue("alpha")
     sender = Sender(tmp_path / "partner", daemon, credential)
     assert_ends(sender, 4, "the server refuses the connection", credential.certificate)
+
+
+def test_expired_certificate_of_the_chain_is_told(tmp_path, daemon, world):
+    credential = Ca(tmp_path / "ca").issue("alpha")
+    expired = world.authority.issue("alpha", valid_from_days=-3, valid_to_days=-1)
+    both = tmp_path / "both.crt"
+    both.write_bytes(credential.certificate.read_bytes() + expired.certificate.read_bytes())
+    sender = Sender(tmp_path / "partner", daemon, credential)
+    assert_ends(sender, 4, f"a certificate of the chain in {both} has expired", cert=both)
+
+
+def test_revocation_list_that_has_run_out_is_no_fault_of_the_certificate(tmp_path, world, credentials):
+    crl = world.authority.write_crl(world.folder / "running-out.crl", next_update_days=3 / 86400)
+    with world.running({"tls.partner_crl": crl}) as daemon:
+        sender = Sender(tmp_path / "partner", daemon, credentials["alpha"])
+        (sender.folder / "empty").mkdir()
+        wait_until(lambda: sender.run("empty").returncode == 4, "the list has run out")
+        assert_ends(sender, 4, "the server refuses certificates at the moment", "is valid",
+                    "revocation list has run out; ask its operator")  # fmt: skip
 
 
 def test_expired_certificate_is_told_before_anything_is_sent(tmp_path, daemon, world):
