@@ -10,7 +10,7 @@ import pytest
 from harness import BUILD, ROOT
 from reports import DATA, EXAMPLES, smallest_report, usual_report
 from sender import (
-    PROGRAM, RESULTS, Sender, answering, environment, sha256, stored, write_document,
+    PROGRAM, RESULTS, Sender, answering, environment, sha256, stored, write_document, write_lines,
 )  # fmt: skip
 
 
@@ -261,6 +261,28 @@ def test_manual_names_every_option_and_every_exit_status_of_the_help():
         assert f"Fl -{option}" in page, option
     statuses = re.findall(r"^  (\d+) ", usage, re.MULTILINE)
     assert statuses == re.findall(r"^\.It (\d+)$", page, re.MULTILINE)
+
+
+def test_manual_shows_how_results_are_read(sender):
+    """Its lines for jq(1), of reports that are a file, an element of an array, or a line."""
+    page = (ROOT / "daemon" / "tools" / "intake-send.1").read_text().replace(r"\e", "\\")
+    receipt, refused = re.findall(r"^\$ (jq -?r? ?'select.*?results.ndjson)$", page, re.MULTILINE | re.DOTALL)
+    good = smallest_report()
+    bad = [smallest_report(tlp="TLP:PINK") for _ in range(3)]
+    write_document(sender.folder / "good.json", good)
+    write_document(sender.folder / "bad.json", bad[0])
+    write_document(sender.folder / "bad-array.json", [bad[1]])
+    write_lines(sender.folder / "bad.ndjson", smallest_report(), bad[2])
+    sender.send(".", status=1, connections=1)
+    run = lambda line: subprocess.run(
+        ["sh", "-c", line], cwd=sender.folder, capture_output=True, text=True, check=True
+    ).stdout  # fmt: skip
+    own = receipt.replace("NH-2026-000417", good["report_id"])
+    assert own != receipt and json.loads(run(own))["report_id"] == good["report_id"]
+    title = "The report breaks the schema or the taxonomy"
+    assert sorted(run(refused).splitlines()) == [
+        f"./bad-array.json: 1: {title}", f"./bad.json: {title}", f"./bad.ndjson: 2: {title}",
+    ]  # fmt: skip
 
 
 # --- no terminal ---

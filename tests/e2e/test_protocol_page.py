@@ -237,6 +237,21 @@ def test_shell_client_keeps_receipts_and_shows_what_is_wrong(desk, daemon):
     assert not (desk.folder / "bad.json.problem").exists()
 
 
+def test_shell_client_sends_no_file_that_it_cannot_read(desk, daemon):
+    """Where curl(1) would send nothing in its place, it is named, and the others go on."""
+    client = desk.take("A client in shell", "send-reports")
+    good = smallest_report()
+    write_document(desk.folder / "good.json", good)
+    (desk.folder / "folder.json").mkdir()
+    done = desk.run("sh", client, "nofile.json", "folder.json", "good.json")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "nofile.json: not a file that can be read", "folder.json: not a file that can be read"
+    ]  # fmt: skip
+    assert stored(daemon, good) != [None]
+    assert list(desk.folder.glob("*.problem")) == []
+
+
 def test_python_client_pairs_results_with_lines(desk, daemon):
     client = desk.take("A client in Python", "send-batch")
     good, bad = [smallest_report() for _ in range(450)], smallest_report(tlp="TLP:NONE")
