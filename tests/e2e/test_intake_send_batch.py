@@ -211,6 +211,36 @@ def test_server_that_takes_less_gets_smaller_batches(tmp_path, world, name):
         assert {result["status"] for result in sender.results()} == {201}
 
 
+def test_suspension_in_the_middle_of_a_batch_ends_the_run(tmp_path, world):
+    """What the server had taken is stored; what comes after is not sent, and not refused."""
+    with world.running({"database.store_wait_ms": 30000, "database.max_queued_reports": 64}) as daemon:
+        credential = world.authority.issue("alpha")
+        sender = Sender(tmp_path / "partner", daemon, credential)
+        write_lines(sender.folder / "a.ndjson", *[smallest_report() for _ in range(1000)])
+        lock = daemon.postgres.connect(daemon.database)
+        lock.autocommit = False
+        try:
+            lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+            with sender.start("a.ndjson", json=True, connections=1) as running:
+                wait_until(lambda: daemon.metrics()["intaked_queue_reports"] >= 64, "reports wait")
+                daemon.control("partner", "suspend", "alpha")
+                with daemon.client(credential) as client:
+                    wait_until(lambda: client.get("/v1/whoami").status == 403, "it is suspended")
+                lock.rollback()
+                status, out, err = running.wait()
+        finally:
+            lock.close()
+        summary = json.loads(out)
+        assert (status, summary["outcome"], summary["refused"]) == (5, "denied", 0)
+        assert "the server takes nothing: The partner is suspended (403 partner-suspended)" in err
+        assert 0 < summary["stored"] < 1000
+        assert daemon.value("SELECT count(*) FROM intake.report") == summary["stored"]
+        assert {result["status"] for result in sender.results()} == {201}
+        daemon.control("partner", "resume", "alpha")
+        wait_until(lambda: sender.run("a.ndjson").returncode == 0, "all is stored")
+        assert daemon.value("SELECT count(*) FROM intake.report") == 1000
+
+
 def test_report_that_is_too_long_is_refused_alone(sender, daemon):
     """The longest that the server takes passes, in a batch and as a document."""
     reports = [smallest_report() for _ in range(4)]
