@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -114,12 +115,25 @@ static bool use_chain(SSL_CTX *ctx, STACK_OF(X509) * chain, const char *path, st
 	return true;
 }
 
+/* No fault: it may have been so for years, and a reload must not fail for it. */
+static void warn_if_open(FILE *file, const char *path)
+{
+	struct stat status;
+	char escaped[1024];
+	if (fstat(fileno(file), &status) == 0 && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+		log_warn("key-is-open", "file=%s mode=%04o expected=\"no rights for others\"",
+			log_escape(escaped, sizeof(escaped), str_from(path)),
+			(unsigned)(status.st_mode & 07777));
+	}
+}
+
 static EVP_PKEY *read_key(const char *path, struct err *err)
 {
 	FILE *file = open_file(path, err);
 	if (file == NULL) {
 		return NULL;
 	}
+	warn_if_open(file, path);
 	bool was_asked = false;
 	ERR_clear_error();
 	EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, refuse_passphrase, &was_asked);

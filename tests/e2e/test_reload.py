@@ -4,12 +4,13 @@
 import json
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
 from certificates import Ca
 from client import BadAnswer, encode, request_bytes
-from harness import ROOT, wait_until
+from harness import ROOT, run_program, wait_until
 from reports import smallest_report
 
 WHOAMI = request_bytes("GET", "/v1/whoami")
@@ -36,6 +37,19 @@ def restore(daemon):
 def missing(daemon):
     daemon.configure({"tls.key": "/nonexistent.key"})
     return ["intaked.conf:", "tls.key: /nonexistent.key: No such file or directory"]
+
+
+def test_key_that_others_may_read_is_warned_of(world):
+    """When it is read, by the check, too; a group that the daemon belongs to may read it."""
+    daemon = world.daemon()
+    key = daemon.folder / "open.key"
+    key.write_bytes(Path(daemon.settings["tls.key"]).read_bytes())
+    daemon.configure({"tls.key": key})
+    for mode, is_open in ((0o600, False), (0o640, False), (0o660, True), (0o644, True), (0o604, True)):
+        key.chmod(mode)
+        told = run_program("intaked", "-t", "-c", daemon.conf)
+        assert told.returncode == 0
+        assert (f'event=key-is-open file="{key}" mode={mode:04o}' in told.stderr) == is_open
 
 
 def a_folder(daemon):
