@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from datetime import datetime, timezone
 
+import psycopg2
 import pytest
 
 from answers import answers_of, differences, receipts_of, tables_of
@@ -22,14 +23,24 @@ RUN_AS_POSTGRES = "runuser -u postgres -- "
 CLEARANCE = "INSERT INTO intake.clearance VALUES ('analyst', 2, '{alpen,rivage}', '{AA4}', true)"
 
 
-def readme_commands():
-    """What the section has PostgreSQL's programs do: a list that backs up and one that restores."""
+def readme_section():
+    """Its lines of commands: a list that backs up, and the block that restores."""
     text = (ROOT / "README.md").read_text()
     section = re.search(r"^### Back up and restore\n(.*?)^### ", text, re.DOTALL | re.MULTILINE)[1]
-    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    lines = [line.removeprefix("    ") for line in section.splitlines() if line.startswith("    ")]
+    begin = lines.index("(set -e")
+    return lines[:begin], lines[begin:]
+
+
+def of_postgres(lines):
+    """What they have PostgreSQL's programs do."""
     found = [line.removeprefix(RUN_AS_POSTGRES) for line in lines if line.startswith(RUN_AS_POSTGRES)]
-    backup = [shlex.split(line) for line in found if line.startswith("pg_dump")]
-    restore = [shlex.split(line) for line in found if not line.startswith("pg_dump")]
+    return [shlex.split(line) for line in found]
+
+
+def readme_commands():
+    """A list that backs up and one that restores."""
+    backup, restore = map(of_postgres, readme_section())
     assert [command[0] for command in backup] == ["pg_dumpall", "pg_dump"]
     assert [command[0] for command in restore] == ["psql", "dropdb", "createdb", "pg_restore"]
     return backup, restore
@@ -94,9 +105,13 @@ def site(world, credentials):
 
 
 @pytest.fixture(scope="module")
-def restored(world, site, tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("backup")
+
+
+@pytest.fixture(scope="module")
+def restored(world, site, folder):
     """Another cluster, which had nothing."""
-    folder = tmp_path_factory.mktemp("backup")
     backup, restore = readme_commands()
     assert run_all(backup, site.postgres, folder) == ""
     cluster = Postgres(world.folder / "pg-restored")
@@ -167,6 +182,35 @@ def test_pg_upgrade_would_take_it(world, site):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Clusters are compatible" in done.stdout
+
+
+def test_restore_waits_for_no_reader(restored, folder):
+    """Somebody is still connected to what is replaced."""
+    restored.query(DATABASE, "CREATE TABLE public.replaced ()")
+    reader = restored.connect(DATABASE, "analyst")
+    run_all(readme_commands()[1], restored, folder)
+    with pytest.raises(psycopg2.Error):
+        reader.cursor().execute("SELECT 1")
+    assert restored.value(DATABASE, "SELECT to_regclass('public.replaced')") is None
+
+
+@pytest.mark.parametrize("failing", ["systemctl stop", "tar", "dropdb", "createdb", "pg_restore", "intaked -t"])
+def test_restore_ends_at_what_fails(tmp_path, failing):
+    """As somebody pastes it into a shell; programs only say that they were called."""
+    script = "\n".join(readme_section()[1]).replace("/var/backups/intaked", str(tmp_path))
+    said = 'case " $*" in *" {}"*) exit 1;; esac; echo "$*"'.format(failing)
+    for program in ("systemctl", "tar", "runuser"):
+        path = tmp_path / program
+        path.write_text(f"#!/bin/sh\nset -- {program} \"$@\"\n{said}\n")
+        path.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "--norc"], input=script, env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    commands = [line for line in script.splitlines() if line.startswith(("systemctl", "tar", "runuser"))]
+    before = next(n for n, line in enumerate(commands) if f" {failing}" in f" {line}")
+    assert done.returncode == 1 and len(commands) == 8
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [line.split()[0] for line in commands[:before]]
 
 
 def test_daemon_goes_on_with_it(world, site, restored, credentials):

@@ -1,26 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""README.md as a script: the indented lines under a heading are its commands."""
+"""README.md as a script: the indented or fenced lines under a heading are its commands."""
 
 from harness import ROOT
 
 CHAPTER = "## Install and run as a service"
 
 
+def commands_by_heading(text):
+    """{heading: lines of commands} of a text in Markdown."""
+    found = {}
+    lines = []
+    is_fenced = False
+    for line in text.splitlines():
+        if line == "```":
+            is_fenced = not is_fenced
+        elif is_fenced:
+            lines.append(line)
+        elif line.startswith("#"):
+            lines = found.setdefault(line.lstrip("# "), [])
+        elif line.startswith("    "):
+            lines.append(line.removeprefix("    "))
+        elif not line:
+            lines.append("")
+    return found
+
+
 def sections():
     """{heading: commands} of the chapter, in its order."""
-    found = {}
-    heading = None
-    is_in_chapter = False
-    for line in (ROOT / "README.md").read_text().splitlines():
-        if line.startswith("## "):
-            is_in_chapter = line == CHAPTER
-        elif is_in_chapter and line.startswith("### "):
-            heading = line.removeprefix("### ")
-            found[heading] = []
-        elif is_in_chapter and line.startswith("    "):
-            found[heading].append(line.removeprefix("    "))
-        elif is_in_chapter and heading and not line:
-            found[heading].append("")
+    text = (ROOT / "README.md").read_text()
+    chapter = text.partition(f"{CHAPTER}\n")[2].partition("\n## ")[0]
+    found = commands_by_heading(chapter)
     return {heading: "\n".join(lines).strip() for heading, lines in found.items()}
 
 
