@@ -3,7 +3,7 @@
  * The database for commands that wait for each answer. What goes wrong is told as a sentence with
  * what to do about it: libpq's own words are part of it, never all of it.
  */
-#include "intakectl_int.h"
+#include "intakectl_connection_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,38 +74,19 @@ static const struct advice *find_advice(const char *sqlstate, const char *constr
 	return NULL;
 }
 
-/* libpq's message as a part of one line. */
-static const char *one_line(const char *message, char *line, size_t size)
-{
-	size_t len = 0;
-	for (; *message != '\0' && len + 2 < size; message++) {
-		if (*message == '\n') {
-			if (message[1] != '\0') {
-				line[len++] = ';';
-			}
-		} else if (*message == '\t') {
-			line[len++] = ' ';
-		} else {
-			line[len++] = *message;
-		}
-	}
-	line[len] = '\0';
-	return line;
-}
-
 void database_explain(const struct database *database, const PGresult *result, struct err *err)
 {
-	char line[320];
+	char line[360];
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	if (sqlstate == NULL || message == NULL) {
 		err_set(err,
 			"the connection to the database was lost: %s; whether the change was made "
 			"is not known, look before you repeat it",
-			one_line(PQerrorMessage(database->link), line, sizeof(line)));
+			connection_join_lines(PQerrorMessage(database->link), line, sizeof(line)));
 		return;
 	}
-	one_line(message, line, sizeof(line));
+	connection_join_lines(message, line, sizeof(line));
 	const struct advice *advice =
 		find_advice(sqlstate, PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
 	if (advice != NULL) {
@@ -128,10 +109,10 @@ void database_explain(const struct database *database, const PGresult *result, s
 
 static void on_notice(void *ctx, const char *message)
 {
-	char line[320];
+	char line[360];
 	(void)ctx;
 	fprintf(stderr, "intakectl: the database says: %s\n",
-		one_line(message, line, sizeof(line)));
+		connection_join_lines(message, line, sizeof(line)));
 }
 
 /*
@@ -151,36 +132,36 @@ static bool forget_libpq_environment(void)
 	return options != NULL;
 }
 
-bool database_open(struct database *database, enum database_role role,
-	const struct request *request, struct err *err)
+static PGconn *connect_database(const char *connection, int timeout_s)
 {
 	char timeout[16];
-	char line[320];
-	const struct conf *conf = request->conf;
-	*database = (struct database){.role = role, .conf_path = request->conf_path};
-	snprintf(timeout, sizeof(timeout), "%d",
-		(int)((conf->database_connect_timeout_ms + 999) / 1000));
+	snprintf(timeout, sizeof(timeout), "%d", timeout_s);
 	/* What stands behind dbname has the last word, what stands before it does not. */
 	const char *const names[] = {
 		"connect_timeout", "fallback_application_name", "dbname", "client_encoding", NULL};
-	const char *const values[] = {timeout, "intakectl",
-		role == DATABASE_OWNER ? conf->database_owner_connection
-				       : conf->database_operator_connection,
-		"UTF8", NULL};
+	const char *const values[] = {timeout, "intakectl", connection, "UTF8", NULL};
+	return PQconnectdbParams(names, values, 1);
+}
+
+bool database_open(struct database *database, enum database_role role,
+	const struct request *request, struct err *err)
+{
+	char place[320];
+	const struct conf *conf = request->conf;
+	const char *connection = role == DATABASE_OWNER ? conf->database_owner_connection
+							: conf->database_operator_connection;
+	*database = (struct database){.role = role, .conf_path = request->conf_path};
+	snprintf(place, sizeof(place), "%s in %s", roles[role].setting, request->conf_path);
 	if (!forget_libpq_environment()) {
 		return err_set(err, "there is no memory left");
 	}
-	database->link = PQconnectdbParams(names, values, 1);
+	database->link = connect_database(
+		connection, (int)((conf->database_connect_timeout_ms + 999) / 1000));
 	if (PQstatus(database->link) != CONNECTION_OK) {
-		return err_set(err, "%s; check %s in %s, and that PostgreSQL is running",
-			one_line(PQerrorMessage(database->link), line, sizeof(line)),
-			roles[role].setting, request->conf_path);
+		return connection_explain(database->link, place, err);
 	}
 	PQsetNoticeProcessor(database->link, on_notice, NULL);
-	return database_run(database,
-		"SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', "
-		"false)",
-		NULL, 0, err);
+	return database_run(database, SESSION_SQL, NULL, 0, err);
 }
 
 void database_close(struct database *database)

@@ -6,6 +6,7 @@
 #include "intakectl_export_int.h"
 
 #include "intakectl_bar_int.h"
+#include "intakectl_connection_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define SQL_MAX_BYTES ((size_t)1 << 20)
+#define DEFAULT_DATABASE "intaked"
 
 static const struct export_form *const forms[] = {&export_ndjson, &export_csv, &export_stix};
 
@@ -57,8 +59,9 @@ static bool explain(PGconn *link, const PGresult *result, struct err *err)
 	const char *message =
 		result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	if (sqlstate == NULL || message == NULL) {
-		return err_set(
-			err, "the connection to the database was lost: %s", PQerrorMessage(link));
+		char line[360];
+		return err_set(err, "the connection to the database was lost: %s",
+			connection_join_lines(PQerrorMessage(link), line, sizeof(line)));
 	}
 	if (strcmp(sqlstate, "42501") == 0) {
 		return err_set(err,
@@ -88,31 +91,105 @@ static bool run(PGconn *link, const char *sql, struct err *err)
 	return is_done;
 }
 
+/* Where nobody says which database it is; libpq would take one of the user's name. NULL: it is
+ * said. */
+static const char *default_database(const PQconninfoOption *parts)
+{
+	bool is_said = connection_part(parts, "dbname") != NULL ||
+		connection_part(parts, "service") != NULL || getenv("PGDATABASE") != NULL ||
+		getenv("PGSERVICE") != NULL;
+	return is_said ? NULL : DEFAULT_DATABASE;
+}
+
 static bool open_link(PGconn **link_out, const struct request *request, struct err *err)
 {
+	const char *connection = request->connection != NULL ? request->connection : "";
+	PQconninfoOption *parts = connection_parse(connection, "--connection", err);
+	if (parts == NULL) {
+		return false;
+	}
+	/* What stands behind the string has the last word; NULL is nothing said. */
 	const char *const names[] = {
-		"fallback_application_name", "dbname", "client_encoding", NULL};
-	const char *const values[] = {"intakectl export",
-		request->connection != NULL ? request->connection : "", "UTF8", NULL};
+		"fallback_application_name", "dbname", "dbname", "client_encoding", NULL};
+	const char *const values[] = {
+		"intakectl export", connection, default_database(parts), "UTF8", NULL};
 	*link_out = PQconnectdbParams(names, values, 1);
+	PQconninfoFree(parts);
 	if (PQstatus(*link_out) != CONNECTION_OK) {
-		char *message = PQerrorMessage(*link_out);
-		message[strcspn(message, "\n")] = '\0';
-		return err_set(err,
-			"%s; say which database it is by --connection or PostgreSQL's environment "
-			"variables",
-			message);
+		return connection_explain(*link_out,
+			"--connection or PostgreSQL's environment variables, which say which "
+			"database it is",
+			err);
 	}
 	/* What is read changes nothing, and is as of one moment. */
-	return run(*link_out,
-		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-		" SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'",
-		err);
+	return run(*link_out, SESSION_SQL, err) &&
+		run(*link_out, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+}
+
+/* --- what is asked for --- */
+
+/* A name that nothing is called would be an export of nothing. */
+static bool check_name(
+	PGconn *link, const char *sql, const char *kind, const char *name, struct err *err)
+{
+	if (name == NULL) {
+		return true;
+	}
+	PGresult *found = PQexecParams(link, sql, 1, NULL, &name, NULL, NULL, 0);
+	bool is_good = PQresultStatus(found) == PGRES_TUPLES_OK
+		? PQntuples(found) > 0 || err_set(err, "there is no %s \"%s\"", kind, name)
+		: explain(link, found, err);
+	PQclear(found);
+	return is_good;
+}
+
+/*
+ * The condition is to be one by itself: with parentheses of its own that close those around it, it
+ * would take what comes before it apart, and with it label and embargo.
+ */
+static bool check_condition(PGconn *link, const char *condition, struct err *err)
+{
+	struct buf sql;
+	if (condition == NULL) {
+		return true;
+	}
+	buf_init(&sql, SQL_MAX_BYTES);
+	if (!buf_printf(&sql, "SELECT FROM analysis.report WHERE %s\n", condition) ||
+		!buf_append(&sql, "", 1)) {
+		buf_fini(&sql);
+		return err_set(err, "the condition is too long");
+	}
+	PGresult *result = PQprepare(link, "", sql.data, 0, NULL);
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	bool is_good = PQresultStatus(result) == PGRES_COMMAND_OK;
+	/* Class 42: a syntax error, or a name or type that does not fit; or something forbidden. */
+	if (!is_good && sqlstate != NULL && strncmp(sqlstate, "42", 2) == 0 &&
+		strcmp(sqlstate, "42501") != 0) {
+		err_set(err,
+			"--where is no condition: %s; it is what can stand behind WHERE, over the "
+			"columns of analysis.report, such as \"severity >= 4 AND 'XB' = ANY "
+			"(countries)\"",
+			PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+	} else if (!is_good) {
+		explain(link, result, err);
+	}
+	PQclear(result);
+	buf_fini(&sql);
+	return is_good;
+}
+
+static bool check_request(PGconn *link, const struct request *request, struct err *err)
+{
+	return check_name(link, "SELECT FROM analysis.category WHERE code = $1", "category",
+		       request->category, err) &&
+		check_name(link, "SELECT FROM analysis.partner WHERE name = $1", "partner",
+			request->partner, err) &&
+		check_condition(link, request->where, err);
 }
 
 /* --- the statement --- */
 
-/* A comment at the end of the condition must not reach what follows it. */
+/* A comment at the end of the condition, which was checked, must not reach what follows it. */
 static bool append_filter(struct buf *sql, const struct request *request)
 {
 	return buf_printf(sql,
@@ -272,7 +349,7 @@ enum outcome export_command_run(const struct request *request)
 	struct err err;
 	PGconn *link = NULL;
 	struct export export = {.out = stdout};
-	bool is_done = open_link(&link, request, &err) &&
+	bool is_done = open_link(&link, request, &err) && check_request(link, request, &err) &&
 		write_all(link, &export, find_form(request->format), request, &err);
 	PQfinish(link);
 	if (is_done) {

@@ -17,7 +17,7 @@ import pytest
 
 from batches import post_batch, results_of
 from client import encode
-from harness import BUILD, PATIENCE
+from harness import ADMINISTRATOR, BUILD, PATIENCE, World
 from reports import EXAMPLES, ORGANISATION, example_organisations, smallest_report, usual_report
 
 LABELS = ["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
@@ -205,15 +205,39 @@ def test_filters_and_conditions(daemon, sent):
     assert names() == set()
 
 
+WHERE_FAULT = "intakectl: --where is no condition: "
+
+
 def test_condition_reads_and_does_nothing_else(daemon, sent):
     clear(daemon, "TLP:RED")
     for where, sentence in (
-        ("no_such_column = 1", "no_such_column"),
-        ("true; DROP VIEW analysis.report", "syntax error"),
+        ("no_such_column = 1", f'{WHERE_FAULT}column "no_such_column" does not exist; it is what can stand behind WHERE'),
+        ("true; DROP VIEW analysis.report", f"{WHERE_FAULT}cannot insert multiple commands"),
+        ("severity", f"{WHERE_FAULT}argument of WHERE must be type boolean"),
+        ("", f"{WHERE_FAULT}syntax error"),
         ("(SELECT count(*) FROM intake.report) > 0", "permission denied"),
-    ):
+    ):  # fmt: skip
         out, said = run_export(daemon, "--where", where, status=1)
         assert out == b"" and sentence in said
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv", "stix"])
+@pytest.mark.parametrize(
+    "where",
+    ["true) or (true", "false)) AS r UNION (SELECT payload FROM analysis.report --", "true /*", "'", "true) --"],
+)
+def test_condition_stays_within_its_parentheses(daemon, sent, where, form):
+    """What it would take apart keeps reports under an embargo, and those of a stricter label."""
+    clear(daemon, "TLP:RED")
+    out, said = run_export(daemon, "--tlp-max", "TLP:CLEAR", "--format", form, "--where", where, status=1)
+    assert out == b"" and said.startswith(WHERE_FAULT), said
+
+
+@pytest.mark.parametrize("kind", ["category", "partner"])
+def test_name_that_nothing_is_called_is_no_empty_export(daemon, sent, kind):
+    clear(daemon, "TLP:RED")
+    out, said = run_export(daemon, f"--{kind}", "nope", status=1)
+    assert (out, said) == (b"", f'intakectl: there is no {kind} "nope"\n')
 
 
 def test_whoever_runs_it_is_who_reads(daemon, sent):
@@ -227,6 +251,48 @@ def test_whoever_runs_it_is_who_reads(daemon, sent):
         assert "intake_analyst" in said
     _, said = run_export(daemon, environment={**environment, "PGUSER": "nobody"}, status=1)
     assert "--connection" in said
+
+
+@pytest.mark.parametrize("connection", ["password=my sekret", "postgresql://u:se%zzkret@h/d"])
+def test_connection_string_that_cannot_be_read_is_not_quoted(connection):
+    done = subprocess.run(
+        [BUILD / "intakectl", "export", "--connection", connection],
+        capture_output=True, text=True, check=False, timeout=60 * PATIENCE,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("intakectl: --connection is no connection string; it is ")
+    assert "kret" not in done.stderr
+
+
+def test_of_several_servers_each_is_told():
+    done = subprocess.run(
+        [BUILD / "intakectl", "export", "--connection", "host=/nowhere,/neither"],
+        capture_output=True, text=True, check=False, timeout=60 * PATIENCE,
+    )  # fmt: skip
+    assert re.fullmatch(r'intakectl: .*"/nowhere/.*"/neither/.*; check --connection .*\n', done.stderr), done.stderr
+
+
+def test_database_is_that_of_the_usual_name_unless_one_is_named(daemon):
+    """Whoever runs it; PostgreSQL's library would take a database that is called as the user."""
+    daemon.postgres.query(ADMINISTRATOR, f"CREATE DATABASE intaked TEMPLATE {World.TEMPLATE}")
+    try:
+        host, database = daemon.postgres.socket_folder, daemon.database
+        environment = {"PGHOST": str(host), "PGUSER": "analyst"}
+        for arguments, added, expected in (
+            ((), {}, "intaked"),
+            (("--connection", f"host={host}"), {}, "intaked"),
+            (("--connection", f"postgresql://analyst@%2F{str(host)[1:].replace('/', '%2F')}"), {}, "intaked"),
+            (("--connection", database), {}, database),
+            (("--connection", f"dbname={database}"), {}, database),
+            ((), {"PGDATABASE": database}, database),
+        ):
+            # A fault of its own is logged with the database.
+            fault = f"fault_{uuid.uuid4().hex}"
+            run_export(daemon, *arguments, "--where", fault, environment={**environment, **added}, status=1)
+            (line,) = [line for line in daemon.postgres.log.read_text().splitlines() if f'ERROR:  column "{fault}"' in line]
+            assert f" analyst@{expected} " in line
+    finally:
+        daemon.postgres.query(ADMINISTRATOR, "DROP DATABASE intaked")
 
 
 def test_full_disk_is_no_success(daemon, sent):
