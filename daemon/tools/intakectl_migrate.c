@@ -10,21 +10,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What the database has had; applied is NULL when it has no record yet. */
 struct schema_state {
 	PGresult *applied;
 };
 
-static const char *applied_at(const struct schema_state *state, int version)
+enum { COLUMN_VERSION, COLUMN_APPLIED, COLUMN_NAME, COLUMN_APPLIED_JSON };
+
+static const char *applied_value(const struct schema_state *state, int version, int column)
 {
 	int rows = state->applied == NULL ? 0 : PQntuples(state->applied);
 	for (int row = 0; row < rows; row++) {
-		if (strtol(PQgetvalue(state->applied, row, 0), NULL, 10) == version) {
-			return PQgetvalue(state->applied, row, 1);
+		if (strtol(PQgetvalue(state->applied, row, COLUMN_VERSION), NULL, 10) == version) {
+			return PQgetvalue(state->applied, row, column);
 		}
 	}
 	return NULL;
+}
+
+static const char *applied_at(const struct schema_state *state, int version)
+{
+	return applied_value(state, version, COLUMN_APPLIED);
 }
 
 static void schema_state_clear(struct schema_state *state)
@@ -48,8 +56,8 @@ static bool schema_state_read(
 		return true;
 	}
 	state->applied = database_query(database,
-		"SELECT version, applied_at::timestamptz(0), name FROM intake.migration"
-		" ORDER BY version",
+		"SELECT version, applied_at::timestamptz(0), name, to_json(applied_at) #>> '{}'"
+		" FROM intake.migration ORDER BY version",
 		NULL, 0, err);
 	return state->applied != NULL;
 }
@@ -59,13 +67,14 @@ static bool schema_is_known(const struct schema_state *state, struct err *err)
 {
 	int rows = state->applied == NULL ? 0 : PQntuples(state->applied);
 	int newest = migrations[migration_count - 1].version;
-	if (rows == 0 || strtol(PQgetvalue(state->applied, rows - 1, 0), NULL, 10) <= newest) {
+	if (rows == 0 ||
+		strtol(PQgetvalue(state->applied, rows - 1, COLUMN_VERSION), NULL, 10) <= newest) {
 		return true;
 	}
 	return err_set(err,
 		"the database has migration %s, this program knows them up to %d; use an intakectl "
 		"that is as new as the database",
-		PQgetvalue(state->applied, rows - 1, 2), newest);
+		PQgetvalue(state->applied, rows - 1, COLUMN_NAME), newest);
 }
 
 /* The line of the file at which the database stumbled; 0 when it does not say. */
@@ -79,6 +88,23 @@ static int fault_line(const PGresult *result, const char *sql)
 		characters -= ((unsigned char)sql[1] & 0xc0) != 0x80;
 	}
 	return line;
+}
+
+/* The first file makes the roles that others ask for. */
+static void explain_fault(const struct database *database, const struct migration *migration,
+	const PGresult *result, struct err *err)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	database_explain(database, result, err);
+	if (migration == migrations && sqlstate != NULL && strcmp(sqlstate, "42501") == 0) {
+		err_set(err,
+			"the database user \"%s\" may not do that: %s; the first migration makes "
+			"roles and schemas, for which it takes a superuser such as postgres, or "
+			"the "
+			"owner of the database with CREATEROLE",
+			PQuser(database->link),
+			PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+	}
 }
 
 static bool apply_file(
@@ -95,7 +121,7 @@ static bool apply_file(
 	if (line > 0) {
 		snprintf(place, sizeof(place), ", line %d", line);
 	}
-	database_explain(database, result, err);
+	explain_fault(database, migration, result, err);
 	err_prefix(err, "%s.sql%s was not applied", migration->name, place);
 	PQclear(result);
 	PQclear(PQexec(database->link, "ROLLBACK"));
@@ -138,12 +164,56 @@ static void print_applied(const struct request *request, const json_t *applied)
 	}
 }
 
-static bool lock_migrations(struct database *database, struct err *err)
+#define LOCK "hashtext('intaked migrations')"
+
+/* Its holder is as a rule another of these programs, but any user of the database can have it. */
+static void say_who_is_waited_for(struct database *database)
 {
-	PGresult *done = database_query(
-		database, "SELECT pg_advisory_lock(hashtext('intaked migrations'))", NULL, 0, err);
+	struct err ignored;
+	PGresult *holder = database_query(database,
+		"SELECT l.pid, coalesce(a.usename, '?') FROM pg_locks AS l"
+		" LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid"
+		" WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+		" AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+		" AND (l.classid::bigint << 32 | l.objid::bigint) = " LOCK,
+		NULL, 0, &ignored);
+	if (holder != NULL && PQntuples(holder) > 0) {
+		outcome_failed("waiting for the lock of migrations, which the session with pid %s "
+			       "of user \"%s\" has; another \"intakectl db migrate\" is under way, "
+			       "or pg_terminate_backend(%s) ends what it is",
+			PQgetvalue(holder, 0, 0), PQgetvalue(holder, 0, 1),
+			PQgetvalue(holder, 0, 0));
+	}
+	PQclear(holder);
+}
+
+static bool try_lock(struct database *database, bool *has_lock_out, struct err *err)
+{
+	PGresult *done =
+		database_query(database, "SELECT pg_try_advisory_lock(" LOCK ")", NULL, 0, err);
+	*has_lock_out = done != NULL && PQgetvalue(done, 0, 0)[0] == 't';
 	PQclear(done);
 	return done != NULL;
+}
+
+/* Waits as long as it takes, and after a second says for whom. */
+static bool lock_migrations(struct database *database, struct err *err)
+{
+	static const struct timespec pause = {0, 100000000};
+	bool has_lock = false;
+	for (int tries = 0; tries < 10 && !has_lock; tries++) {
+		if (!try_lock(database, &has_lock, err)) {
+			return false;
+		}
+		if (!has_lock) {
+			nanosleep(&pause, NULL);
+		}
+	}
+	if (has_lock) {
+		return true;
+	}
+	say_who_is_waited_for(database);
+	return database_run(database, "SELECT pg_advisory_lock(" LOCK ")", NULL, 0, err);
 }
 
 enum outcome migrate_command_apply(const struct request *request)
@@ -178,7 +248,7 @@ static void print_state_json(const struct schema_state *state)
 {
 	json_t *rows = json_array();
 	for (size_t i = 0; i < migration_count; i++) {
-		const char *at = applied_at(state, migrations[i].version);
+		const char *at = applied_value(state, migrations[i].version, COLUMN_APPLIED_JSON);
 		json_array_append_new(rows,
 			json_pack("{s:i,s:s,s:s?}", "version", migrations[i].version, "name",
 				migrations[i].name, "applied_at", at));

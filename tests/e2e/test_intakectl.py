@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's program: what it changes, what it prints, and what it says when it cannot."""
 
+import contextlib
 import re
 import subprocess
 
 import pytest
 
-from harness import ADMINISTRATOR, BUILD, ROOT, run_program
+from harness import ADMINISTRATOR, BUILD, ROOT, run_program, wait_until
 from operating import json_of, refusal
 
 MIGRATIONS = sorted(path.stem for path in (ROOT / "sql").glob("[0-9]*.sql"))
@@ -380,6 +381,81 @@ def test_a_database_that_is_away_is_told_with_the_setting(site):
         site.configure({f"database.{name}_connection": "host=/nowhere dbname=x"})
     assert "check database.operator_connection in " in refusal(site, "partner", "list")
     assert "check database.owner_connection in " in refusal(site, "db", "status")
+
+
+@pytest.mark.parametrize(
+    "connection",
+    ["host=/nowhere password=my sekret", "postgresql://u:se%zzkret@h/d", "host=/nowhere password='sekret", "sekret=1"],
+)
+def test_a_connection_string_that_cannot_be_read_is_not_quoted(site, connection):
+    """A password with a blank is where it goes wrong."""
+    site.configure({"database.operator_connection": connection})
+    for command in (["partner", "list"], ["db", "status"]):
+        said = refusal(site, *command)
+        assert re.match(r".*intaked\.conf:\d+: database\.operator_connection is not understood", said)
+        assert "kret" not in said and "quotes around what has spaces" in said
+
+
+def test_of_several_servers_each_is_told(site):
+    site.configure({"database.operator_connection": "host=/nowhere,/neither dbname=x"})
+    said = refusal(site, "partner", "list")
+    assert re.search(r'"/nowhere/.*No such file.*"/neither/.*No such file.*; check .*PostgreSQL is running$', said), said
+
+
+def test_a_server_that_answered_is_running(site):
+    """The user of the machine need not be one of the database."""
+    named = site.postgres.connection_string("nobody_there", site.database)
+    for connection, advice in (
+        (named, f"; check database.operator_connection in {site.conf}"),
+        (named.replace("user=nobody_there", ""), "such as postgres, or name a user in database.operator_connection"),
+    ):
+        site.configure({"database.operator_connection": connection})
+        said = refusal(site, "partner", "list")
+        assert "does not exist" in said and advice in said and "running" not in said
+
+
+def test_who_may_not_make_roles_is_told_so_by_the_first_migration(empty_site):
+    user = f"plain_{empty_site.database}"
+    empty_site.postgres.query(ADMINISTRATOR, f"CREATE ROLE {user} LOGIN")
+    empty_site.configure({"database.owner_connection": empty_site.postgres.connection_string(user, empty_site.database)})
+    said = refusal(empty_site, "db", "migrate")
+    assert f'user "{user}" may not do that: ' in said and "CREATEROLE" in said and "intake_owner in" not in said
+
+
+# ---- what a session waits for
+
+
+def sessions(site):
+    return site.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'intakectl'"
+        " AND wait_event_type = 'Lock'",
+        [site.database],
+    )
+
+
+def test_a_session_ends_with_its_program_while_it_waits(site):
+    """It would keep what it has locked itself for as long as it is kept waiting."""
+    with contextlib.closing(site.postgres.connect(site.database)) as other:
+        other.autocommit = False
+        other.cursor().execute("LOCK TABLE intake.partner")
+        command = [BUILD / "intakectl", "-c", site.conf, "partner", "list"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            wait_until(lambda: sessions(site) == 1, "it waits")
+            process.kill()
+        wait_until(lambda: sessions(site) == 0, "its session has ended")
+
+
+def test_who_keeps_a_migration_waiting_is_named(site):
+    command = [BUILD / "intakectl", "-c", site.conf, "db", "migrate"]
+    with contextlib.closing(site.postgres.connect(site.database, "analyst")) as other:
+        other.cursor().execute("SELECT pg_advisory_lock(hashtext('intaked migrations'))")
+        pid = other.info.backend_pid
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            said = process.stderr.readline()
+            assert f'the session with pid {pid} of user "analyst"' in said
+            other.close()
+            assert "nothing to apply" in process.stdout.read()
+            assert (process.wait(), process.stderr.read()) == (0, "")
 
 
 def test_the_environment_does_not_change_database_or_dates(refusing_site, monkeypatch):
