@@ -7,10 +7,14 @@
 #include "base/standard_fds.h"
 #include "intakectl_command_int.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#define DEFAULT_CONF_PATH "/etc/intaked/intaked.conf"
+static const char default_conf_path[] = "/etc/intaked/intaked.conf";
 
 enum outcome outcome_failed(const char *fmt, ...)
 {
@@ -35,12 +39,28 @@ static void ignore_conf_fault(void *ctx, const char *sentence)
 	(void)sentence;
 }
 
+/* Without the file that was named, another daemon would be asked. */
+static bool is_readable(const char *path)
+{
+	char byte;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool is_read = fd >= 0 && read(fd, &byte, 1) >= 0;
+	if (!is_read) {
+		outcome_failed("%s cannot be read: %s", path, strerror(errno));
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return is_read;
+}
+
 static enum outcome run_command(const struct command *command, struct request *request)
 {
 	struct conf *conf = NULL;
 	if (command->conf_need == CONF_WHOLE) {
 		conf = conf_load(request->conf_path, on_conf_fault, NULL);
-	} else if (command->conf_need == CONF_IN_PART) {
+	} else if (command->conf_need == CONF_IN_PART &&
+		(request->conf_path == default_conf_path || is_readable(request->conf_path))) {
 		conf = conf_load_in_part(request->conf_path, ignore_conf_fault, NULL);
 	}
 	if (conf == NULL && command->conf_need != CONF_NONE) {
@@ -57,7 +77,7 @@ static enum outcome run_command(const struct command *command, struct request *r
 
 int main(int argc, char **argv)
 {
-	static struct request request = {.conf_path = DEFAULT_CONF_PATH};
+	static struct request request = {.conf_path = default_conf_path};
 	const struct command *command = NULL;
 	standard_fds_hold();
 	enum outcome outcome = command_line_parse(argc, argv, &request, &command);

@@ -31,6 +31,9 @@ static const char list_json_sql[] =
 static const char show_json_sql[] =
 	"SELECT row_to_json(j) FROM " KEY_JSON ") AS j WHERE j.spki_sha256 = $2";
 
+static const char expiry_sql[] =
+	"SELECT expires_at::timestamptz(0) FROM " KEYS " WHERE encode(spki_sha256, 'hex') = $2";
+
 static bool key_from_request(
 	const struct request *request, const char *hex, struct key *key_out, struct err *err)
 {
@@ -46,6 +49,21 @@ static bool print_key(struct database *database, const struct key *key, struct e
 	PGresult *rows = database_query(database, show_json_sql, parameters, 2, err);
 	if (rows != NULL && PQntuples(rows) == 1) {
 		puts(PQgetvalue(rows, 0, 0));
+	}
+	PQclear(rows);
+	return rows != NULL;
+}
+
+/* What is kept, which may be later than what was said now. */
+static bool print_known_key(
+	struct database *database, const char *partner, const struct key *key, struct err *err)
+{
+	const char *parameters[] = {NULL, key->hex};
+	PGresult *rows = database_query(database, expiry_sql, parameters, 2, err);
+	if (rows != NULL) {
+		printf("key %s was enrolled for partner %s already: its certificate expires at "
+		       "%s\n",
+			key->hex, partner, PQgetvalue(rows, 0, 0));
 	}
 	PQclear(rows);
 	return rows != NULL;
@@ -68,9 +86,7 @@ static bool add_key(struct database *database, const struct request *request, co
 		       "now\n",
 			key->hex, request->argument);
 	} else {
-		printf("key %s was enrolled for partner %s already: its certificate expires at "
-		       "%s\n",
-			key->hex, request->argument, expires_at);
+		return print_known_key(database, request->argument, key, err);
 	}
 	return true;
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "intakectl_command_int.h"
 
+#include "intakectl_instant_int.h"
+#include "intakectl_key_int.h"
+#include "intakectl_partner_int.h"
+#include "intakectl_report_key_int.h"
+#include "intakectl_retention_int.h"
+
 #include <string.h>
 
 #define HELP_COLUMN 64 /* where purposes begin */
@@ -8,6 +14,8 @@
 #define HELP_WIDTH 96
 
 #define FIELD(name) offsetof(struct request, name)
+#define A_TIME \
+	.is_value = instant_is_time, .expected = "a time such as 2027-03-01 or 2027-03-01T12:00:00Z"
 #define LABELS "TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"
 
 const struct option_row option_rows[OPTION_COUNT] = {
@@ -20,10 +28,12 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	[OPTION_LIVE] = {"live", 0, VALUE_NONE, FIELD(is_live)},
 	[OPTION_MODE] = {"mode", 0, VALUE_CHOICE, FIELD(mode), .choices = {"test", "live"}},
 	[OPTION_RELAY] = {"relay", 0, VALUE_PERHAPS, FIELD(relay), .choices = {"yes", "no"}},
-	[OPTION_QUOTA] = {"quota", 0, VALUE_TEXTS, FIELD(quotas)},
+	[OPTION_QUOTA] = {"quota", 0, VALUE_TEXTS, FIELD(quotas), .is_value = partner_is_quota,
+		.expected = "KEY=VALUE with a number from 1, none or default as VALUE"},
 	[OPTION_CERT] = {"cert", 0, VALUE_FILE, FIELD(certificate)},
-	[OPTION_SPKI] = {"spki", 0, VALUE_TEXT, FIELD(spki)},
-	[OPTION_EXPIRES] = {"expires", 0, VALUE_TEXT, FIELD(expires)},
+	[OPTION_SPKI] = {"spki", 0, VALUE_TEXT, FIELD(spki), .is_value = key_is_digest,
+		.expected = "the SHA-256 of a public key; expected 64 hex digits"},
+	[OPTION_EXPIRES] = {"expires", 0, VALUE_TEXT, FIELD(expires), A_TIME},
 	[OPTION_NOTE] = {"note", 0, VALUE_TEXT, FIELD(note)},
 	[OPTION_EXPIRING] = {"expiring", 0, VALUE_NUMBER, FIELD(expiring_days), .max = 36500},
 	[OPTION_CSR] = {"csr", 0, VALUE_FILE, FIELD(csr)},
@@ -46,9 +56,9 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	[OPTION_CATEGORY] = {"category", 0, VALUE_TEXT, FIELD(category)},
 	[OPTION_AREA] = {"area", 0, VALUE_CHOICE, FIELD(area),
 		.choices = {"AA1", "AA2", "AA3", "AA4"}},
-	[OPTION_SINCE] = {"since", 0, VALUE_TEXT, FIELD(since)},
-	[OPTION_UNTIL] = {"until", 0, VALUE_TEXT, FIELD(until)},
-	[OPTION_ENDS] = {"ends", 0, VALUE_TEXT, FIELD(ends)},
+	[OPTION_SINCE] = {"since", 0, VALUE_TEXT, FIELD(since), A_TIME},
+	[OPTION_UNTIL] = {"until", 0, VALUE_TEXT, FIELD(until), A_TIME},
+	[OPTION_ENDS] = {"ends", 0, VALUE_TEXT, FIELD(ends), A_TIME},
 	[OPTION_TLP] = {"tlp", 0, VALUE_CHOICE, FIELD(tlp), .choices = {LABELS}},
 	[OPTION_TLP_MAX] = {"tlp-max", 0, VALUE_CHOICE, FIELD(tlp_max), .choices = {LABELS}},
 	[OPTION_FORMAT] = {"format", 0, VALUE_CHOICE, FIELD(format),
@@ -91,6 +101,9 @@ static const char *cert_add_fault(const struct request *request)
 
 static const char *cert_revoke_fault(const struct request *request)
 {
+	if (request->argument != NULL && !key_is_digest(request->argument)) {
+		return "a key is named by the SHA-256 of it; expected 64 hex digits";
+	}
 	return (request->certificate == NULL) == (request->argument == NULL)
 		? "either the key's SHA-256 or --cert says which key"
 		: NULL;
@@ -102,6 +115,28 @@ static const char *hold_fault(const struct request *request)
 		return "a hold is on one --report; add one for each";
 	}
 	return request->reason == NULL ? "--reason says why" : NULL;
+}
+
+static const char *hold_remove_fault(const struct request *request)
+{
+	return report_key_is_number(request->argument)
+		? NULL
+		: "that is no number of a hold; \"intakectl hold list\" has them";
+}
+
+static const char *retention_set_fault(const struct request *request)
+{
+	return retention_is_period(request->argument)
+		? NULL
+		: "that is no period; it is like \"90 days\", \"18 months\" or \"5 years\", or "
+		  "forever";
+}
+
+static const char *erasure_show_fault(const struct request *request)
+{
+	return report_key_is_number(request->argument)
+		? NULL
+		: "that is no number of an erasure; \"intakectl erasure list\" has them";
 }
 
 static const char *erase_fault(const struct request *request)
@@ -176,11 +211,12 @@ const struct command commands[] = {
 		.options = {OPTION_REPORT, OPTION_PARTNER, OPTION_CATEGORY, OPTION_SINCE,
 			OPTION_UNTIL, OPTION_ENDS, OPTION_REASON}},
 	{"hold", "list", "", "all legal holds", .run = hold_command_list},
-	{"hold", "remove", "NUMBER", "end one", .operand = VALUE_TEXT, .run = hold_command_remove},
+	{"hold", "remove", "NUMBER", "end one", .operand = VALUE_TEXT, .run = hold_command_remove,
+		.find_fault = hold_remove_fault},
 	{"retention", "list", "", "how long reports are kept", .run = retention_command_list},
 	{"retention", "set", "PERIOD [--tlp LABEL] [--category CODE]", "change that",
 		.operand = VALUE_TEXT, .run = retention_command_set,
-		.options = {OPTION_TLP, OPTION_CATEGORY}},
+		.find_fault = retention_set_fault, .options = {OPTION_TLP, OPTION_CATEGORY}},
 	{"retention", "remove", "[--tlp LABEL] [--category CODE]", "take it away",
 		.run = retention_command_remove, .options = {OPTION_TLP, OPTION_CATEGORY}},
 	{"retention", "run", "[--dry-run]", "erase what is too old", .is_default = true,
@@ -193,7 +229,7 @@ const struct command commands[] = {
 			OPTION_ASKED_BY, OPTION_REASON, OPTION_DRY_RUN, OPTION_YES}},
 	{"erasure", "list", "", "the log of erasures", .run = erasure_command_list},
 	{"erasure", "show", "NUMBER", "what one erased", .operand = VALUE_TEXT,
-		.run = erasure_command_show},
+		.run = erasure_command_show, .find_fault = erasure_show_fault},
 	{"export", NULL,
 		"[--format ndjson|csv|stix] [--tlp-max LABEL] [--area CODE] [--category CODE] "
 		"[--partner NAME] [--since TIME] [--until TIME] [--where SQL] [--connection TEXT]",

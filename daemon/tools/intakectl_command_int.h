@@ -76,6 +76,9 @@ struct option_row {
 	size_t offset; /* of the field in struct request */
 	int max;
 	const char *choices[6];
+	/* Of a text: whether it can be one, and what is expected. NULL: only the database knows. */
+	bool (*is_value)(const char *text);
+	const char *expected;
 };
 
 /* What a command needs of the configuration. */

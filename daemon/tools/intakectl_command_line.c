@@ -16,7 +16,10 @@ struct line {
 	struct request *request;
 	bool has[OPTION_COUNT];
 	bool is_wrong; /* getopt said so already */
-	char fault[160];
+	/* Its value was left out and the next word is none of its choices: that may be meant as
+	 * one. */
+	const struct option_row *without_value;
+	char fault[320];
 };
 
 /* getopt's own table, made from ours. */
@@ -61,7 +64,7 @@ static bool is_choice(const struct option_row *row, const char *text)
 }
 
 /* Said without a value too, the value may not only be joined to it but also be the next word. */
-static const char *perhaps_value(const struct option_row *row, char *const *argv)
+static const char *perhaps_value(struct line *line, const struct option_row *row, char *const *argv)
 {
 	if (optarg != NULL) {
 		return optarg;
@@ -69,6 +72,7 @@ static const char *perhaps_value(const struct option_row *row, char *const *argv
 	if (argv[optind] != NULL && is_choice(row, argv[optind])) {
 		return argv[optind++];
 	}
+	line->without_value = argv[optind] != NULL ? row : NULL;
 	return row->choices[0];
 }
 
@@ -85,12 +89,15 @@ static void set_choice_fault(struct line *line, const struct option_row *row)
 }
 
 /* Where a line has several faults, the first is said. */
-static void set_fault(struct line *line, const struct option_row *row)
+static void set_fault(struct line *line, const struct option_row *row, const char *value)
 {
 	if (line->fault[0] != '\0') {
 		return;
 	}
-	if (row->value == VALUE_NUMBER) {
+	if (row->is_value != NULL && !row->is_value(value)) {
+		snprintf(line->fault, sizeof(line->fault), "--%s %.100s is not %s", row->name,
+			value, row->expected);
+	} else if (row->value == VALUE_NUMBER) {
 		snprintf(line->fault, sizeof(line->fault), "--%s is a number from 1 to %d",
 			row->name, row->max);
 	} else if (row->value == VALUE_TEXTS) {
@@ -115,7 +122,7 @@ static void take_option(struct line *line, enum option_id id, const char *value)
 {
 	const struct option_row *row = &option_rows[id];
 	void *field = (char *)line->request + row->offset;
-	bool is_good = true;
+	bool is_good = row->is_value == NULL || row->is_value(value);
 	line->has[id] = true;
 	switch (row->value) {
 	case VALUE_NONE:
@@ -123,7 +130,7 @@ static void take_option(struct line *line, enum option_id id, const char *value)
 		break;
 	case VALUE_TEXTS: {
 		struct texts *texts = field;
-		is_good = texts->count < TEXTS_MAX;
+		is_good = is_good && texts->count < TEXTS_MAX;
 		if (is_good) {
 			texts->items[texts->count++] = value;
 		}
@@ -148,7 +155,7 @@ static void take_option(struct line *line, enum option_id id, const char *value)
 		ENSURE(false);
 	}
 	if (!is_good) {
-		set_fault(line, row);
+		set_fault(line, row, value);
 	}
 }
 
@@ -165,18 +172,36 @@ static enum outcome check_options(const struct line *line, const struct command 
 	return line->fault[0] == '\0' ? OUTCOME_DONE : command_usage_fault(command, line->fault);
 }
 
+static enum outcome check_words(
+	struct line *line, const struct command *command, char **words, int word_count)
+{
+	int taken = command->operand == VALUE_NONE ? 0 : 1;
+	if (word_count > taken && line->without_value != NULL) {
+		set_choice_fault(line, line->without_value);
+		return command_usage_fault(command, line->fault);
+	}
+	if (word_count > taken) {
+		snprintf(line->fault, sizeof(line->fault), "there are too many words: \"%.100s\"",
+			words[taken]);
+		return command_usage_fault(command, line->fault);
+	}
+	if (word_count < taken && !command->operand_is_optional) {
+		snprintf(line->fault, sizeof(line->fault), "%.*s is missing",
+			(int)strcspn(command->usage, " "), command->usage);
+		return command_usage_fault(command, line->fault);
+	}
+	return OUTCOME_DONE;
+}
+
 static enum outcome check_line(
-	const struct line *line, const struct command *command, char **words, int word_count)
+	struct line *line, const struct command *command, char **words, int word_count)
 {
 	enum outcome outcome = check_options(line, command);
+	if (outcome == OUTCOME_DONE) {
+		outcome = check_words(line, command, words, word_count);
+	}
 	if (outcome != OUTCOME_DONE) {
 		return outcome;
-	}
-	if (word_count > 1 || (word_count > 0 && command->operand == VALUE_NONE)) {
-		return command_usage_fault(command, "there are too many words");
-	}
-	if (word_count == 0 && command->operand != VALUE_NONE && !command->operand_is_optional) {
-		return command_usage_fault(command, "a word is missing");
 	}
 	if (word_count == 1 && command->operand == VALUE_CHOICE &&
 		strcmp(words[0], command->operand_choice) != 0) {
@@ -188,6 +213,39 @@ static enum outcome check_line(
 		fault = command->find_fault(line->request);
 	}
 	return fault == NULL ? OUTCOME_DONE : command_usage_fault(command, fault);
+}
+
+/* What can follow the first word: "add, enrol, set". Empty when it begins no command. */
+static void list_verbs(const char *group, char *out, size_t size)
+{
+	size_t len = 0;
+	out[0] = '\0';
+	for (size_t i = 0; i < command_count && len < size; i++) {
+		if (commands[i].verb != NULL && strcmp(commands[i].group, group) == 0) {
+			len += (size_t)snprintf(out + len, size - len, "%s%s", len == 0 ? "" : ", ",
+				commands[i].verb);
+		}
+	}
+}
+
+static enum outcome say_what_is_missing(struct line *line, char *const *words, int word_count)
+{
+	char verbs[120];
+	char *fault = line->fault;
+	size_t size = sizeof(line->fault);
+	if (word_count == 0) {
+		return command_usage_fault(NULL, "a command is missing");
+	}
+	list_verbs(words[0], verbs, sizeof(verbs));
+	if (verbs[0] == '\0') {
+		snprintf(fault, size, "there is no command \"%.80s\"", words[0]);
+	} else if (word_count == 1) {
+		snprintf(fault, size, "behind \"%s\" a word is missing: %s", words[0], verbs);
+	} else {
+		snprintf(fault, size, "there is no command \"%s %.80s\"; of %s there are %s",
+			words[0], words[1], words[0], verbs);
+	}
+	return command_usage_fault(NULL, fault);
 }
 
 enum outcome command_line_parse(
@@ -205,8 +263,8 @@ enum outcome command_line_parse(
 			continue;
 		}
 		const struct option_row *row = &option_rows[id];
-		take_option(
-			&line, id, row->value == VALUE_PERHAPS ? perhaps_value(row, argv) : optarg);
+		take_option(&line, id,
+			row->value == VALUE_PERHAPS ? perhaps_value(&line, row, argv) : optarg);
 	}
 	if (line.is_wrong) {
 		return command_usage_fault(NULL, "the command line is wrong");
@@ -218,8 +276,7 @@ enum outcome command_line_parse(
 	int word_count = argc - optind;
 	const struct command *command = command_find(argv + optind, word_count, &taken);
 	if (command == NULL) {
-		return command_usage_fault(NULL,
-			word_count == 0 ? "a command is missing" : "there is no such command");
+		return say_what_is_missing(&line, argv + optind, word_count);
 	}
 	*command_out = command;
 	return check_line(&line, command, argv + optind + taken, word_count - taken);

@@ -117,6 +117,21 @@ static bool is_in_state(const PGresult *keys, int row, const char *state)
 	return strncmp(PQgetvalue(keys, row, COLUMN_STATE), state, strlen(state)) == 0;
 }
 
+/* Of a report all revisions are, and they come one after the other. */
+static int count_held(const PGresult *keys)
+{
+	int count = 0;
+	for (int row = 0; row < PQntuples(keys); row++) {
+		bool is_same = row > 0 && is_in_state(keys, row - 1, state_held) &&
+			strcmp(PQgetvalue(keys, row, COLUMN_REPORT),
+				PQgetvalue(keys, row - 1, COLUMN_REPORT)) == 0 &&
+			strcmp(PQgetvalue(keys, row, COLUMN_MODE),
+				PQgetvalue(keys, row - 1, COLUMN_MODE)) == 0;
+		count += is_in_state(keys, row, state_held) && !is_same;
+	}
+	return count;
+}
+
 static int count_in_state(const PGresult *keys, const char *state)
 {
 	int count = 0;
@@ -234,16 +249,35 @@ static bool erase_all(struct database *database, const struct request *request,
 
 /* --- what is said --- */
 
+/* "2026-11-09 06:05:12+00", as every session has it, in RFC 3339. */
+static json_t *time_json(const char *text)
+{
+	size_t len = strcspn(text, " ");
+	return text[len] == '\0' ? json_string(text)
+				 : json_sprintf("%.*sT%s:00", (int)len, text, text + len + 1);
+}
+
+static json_t *value_json(const PGresult *keys, int row, int column)
+{
+	const char *text = PQgetvalue(keys, row, column);
+	switch (column) {
+	case COLUMN_REVISION:
+		return json_integer(strtoll(text, NULL, 10));
+	case COLUMN_RECEIVED:
+		return time_json(text);
+	default:
+		return json_string(text);
+	}
+}
+
 static json_t *keys_json(const PGresult *keys)
 {
 	json_t *list = json_array();
 	for (int row = 0; row < PQntuples(keys); row++) {
 		json_t *key = json_object();
 		for (int column = 0; column < PQnfields(keys); column++) {
-			const char *text = PQgetvalue(keys, row, column);
-			json_object_set_new(key, PQfname(keys, column),
-				column == COLUMN_REVISION ? json_integer(strtoll(text, NULL, 10))
-							  : json_string(text));
+			json_object_set_new(
+				key, PQfname(keys, column), value_json(keys, row, column));
 		}
 		json_array_append_new(list, key);
 	}
@@ -315,21 +349,20 @@ enum outcome erase_command_run(const struct request *request)
 	struct database database;
 	struct deed deed = {.reports = 0};
 	PGresult *keys = NULL;
-	long long held = 0;
 	bool is_done = database_open(&database, DATABASE_OPERATOR, request, &err) &&
 		(keys = find_keys(&database, request, &err)) != NULL &&
 		erase_keys(&database, request, keys, &deed, &err);
 	if (is_done) {
-		print_deed(request, keys, &deed);
 		/* One may have been placed since the keys were shown. */
-		held = count_in_state(keys, state_held) + deed.held;
+		deed.held += count_held(keys);
+		print_deed(request, keys, &deed);
 	}
 	PQclear(keys);
 	database_close(&database);
 	if (!is_done) {
 		return outcome_failed("%s", err.text);
 	}
-	if (held > 0) {
+	if (deed.held > 0) {
 		outcome_failed("legal holds keep some of it; \"intakectl hold list\" says why");
 		return OUTCOME_ATTENTION;
 	}
@@ -353,13 +386,8 @@ enum outcome erasure_command_list(const struct request *request)
 	return database_act(request, list_erasures);
 }
 
-static bool show_erasure(struct database *database, const struct request *request, struct err *err)
+static bool print_erased(struct database *database, const struct request *request, struct err *err)
 {
-	if (!report_key_is_number(request->argument)) {
-		return err_set(err,
-			"\"%s\" is no number of an erasure; \"intakectl erasure list\" has them",
-			request->argument);
-	}
 	PGresult *rows = database_query(database,
 		request->is_json
 			? "SELECT coalesce(json_agg(row_to_json(e)), '[]') FROM intake.erased($1) "
@@ -376,6 +404,20 @@ static bool show_erasure(struct database *database, const struct request *reques
 	}
 	PQclear(rows);
 	return rows != NULL;
+}
+
+static bool show_erasure(struct database *database, const struct request *request, struct err *err)
+{
+	const char *parameters[] = {request->argument};
+	PGresult *entry = database_query(
+		database, "SELECT FROM intake.erasures() WHERE id = $1", parameters, 1, err);
+	bool is_there = entry != NULL && PQntuples(entry) == 1;
+	if (entry != NULL && !is_there) {
+		err_set(err, "there is no erasure %s; \"intakectl erasure list\" has them",
+			request->argument);
+	}
+	PQclear(entry);
+	return is_there && print_erased(database, request, err);
 }
 
 enum outcome erasure_command_show(const struct request *request)

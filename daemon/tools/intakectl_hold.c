@@ -118,11 +118,6 @@ enum outcome hold_command_list(const struct request *request)
 
 static bool remove_hold(struct database *database, const struct request *request, struct err *err)
 {
-	if (!report_key_is_number(request->argument)) {
-		return err_set(err,
-			"\"%s\" is no number of a hold; \"intakectl hold list\" has them",
-			request->argument);
-	}
 	if (!database_run(database, "SELECT intake.hold_remove($1)", &request->argument, 1, err)) {
 		return false;
 	}

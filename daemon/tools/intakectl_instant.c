@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "intakectl_instant_int.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,66 @@ bool instant_parse(const char *text, int64_t *at_s_out)
 	}
 	*at_s_out = timegm(&at);
 	return true;
+}
+
+/* What follows text that has the form, in which 0 is any digit; else NULL. */
+static const char *behind_form(const char *text, const char *form)
+{
+	for (; *form != '\0'; form++, text++) {
+		bool is_met = *form == '0' ? isdigit((unsigned char)*text) != 0 : *text == *form;
+		if (!is_met) {
+			return NULL;
+		}
+	}
+	return text;
+}
+
+/* There is no 30th of February. */
+static bool is_day(const char *text)
+{
+	struct tm at = {.tm_isdst = 0};
+	if (strptime(text, "%Y-%m-%d", &at) == NULL) {
+		return false;
+	}
+	int day = at.tm_mday;
+	timegm(&at);
+	return at.tm_mday == day;
+}
+
+static const char *behind_time_of_day(const char *text)
+{
+	const char *rest = behind_form(text, "00:00");
+	const char *seconds = rest == NULL ? NULL : behind_form(rest, ":00");
+	rest = seconds != NULL ? seconds : rest;
+	if (seconds != NULL && *seconds == '.' && isdigit((unsigned char)seconds[1])) {
+		rest += 1 + strspn(seconds + 1, "0123456789");
+	}
+	return rest;
+}
+
+/* Without one it is UTC. */
+static bool is_zone(const char *text)
+{
+	const char *rest = text;
+	if (*text == '+' || *text == '-') {
+		rest = behind_form(text + 1, "00:00");
+	} else if (*text == 'Z') {
+		rest = text + 1;
+	}
+	return rest != NULL && *rest == '\0';
+}
+
+bool instant_is_time(const char *text)
+{
+	const char *rest = behind_form(text, "0000-00-00");
+	if (rest == NULL || !is_day(text)) {
+		return false;
+	}
+	if (*rest == '\0') {
+		return true;
+	}
+	rest = *rest == 'T' || *rest == ' ' ? behind_time_of_day(rest + 1) : NULL;
+	return rest != NULL && is_zone(rest);
 }
 
 const char *instant_format(int64_t at_s, char out[INSTANT_TEXT_SIZE])

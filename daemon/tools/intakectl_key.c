@@ -30,6 +30,13 @@ bool key_from_hex(const char *text, struct key *key_out, struct err *err)
 			text);
 }
 
+bool key_is_digest(const char *text)
+{
+	struct err ignored;
+	struct key key;
+	return key_from_hex(text, &key, &ignored);
+}
+
 static bool read_digest(X509 *certificate, struct key *key)
 {
 	unsigned char *der = NULL;

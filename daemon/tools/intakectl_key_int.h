@@ -20,6 +20,8 @@ struct key {
 	char expires_at[KEY_TIME_SIZE]; /* 2027-03-01T12:00:00Z */
 };
 
+/* Whether key_from_hex() takes it. */
+bool key_is_digest(const char *text);
 /* Takes what openssl prints as well: upper case, and colons between bytes. */
 MUST_CHECK bool key_from_hex(const char *text, struct key *key_out, struct err *err);
 MUST_CHECK bool key_from_x509(X509 *certificate, struct key *key_out);

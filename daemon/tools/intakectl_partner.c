@@ -112,11 +112,24 @@ enum outcome partner_command_show(const struct request *request)
 	return run_action(request, print_partner);
 }
 
-/* An array literal of PostgreSQL. False when the texts are too long. */
+static bool is_among(const char *text, const char *const *texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(texts[i], text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An array literal of PostgreSQL with each text once. False when they are too long. */
 static bool array_literal(struct buf *out, const char *const *texts, size_t count)
 {
 	bool fits = buf_append(out, "{", 1);
 	for (size_t i = 0; i < count && fits; i++) {
+		if (is_among(texts[i], texts, i)) {
+			continue;
+		}
 		fits = buf_append_str(out, i == 0 ? STR("\"") : STR(",\""));
 		for (const char *c = texts[i]; *c != '\0' && fits; c++) {
 			fits = (strchr("\"\\", *c) == NULL || buf_append(out, "\\", 1)) &&
@@ -150,17 +163,20 @@ static json_t *quota_value(const char *text)
 	return number > 0 ? json_integer(number) : NULL;
 }
 
-static bool add_quota(json_t *quotas, const char *text, struct err *err)
+bool partner_is_quota(const char *text)
 {
 	const char *sign = strchr(text, '=');
 	json_t *value = sign == NULL ? NULL : quota_value(sign + 1);
-	if (value == NULL) {
-		return err_set(err,
-			"--quota %s is not KEY=VALUE with a number from 1, none or default as "
-			"VALUE",
-			text);
-	}
-	return json_object_setn_new(quotas, text, (size_t)(sign - text), value) == 0 ||
+	json_decref(value);
+	return value != NULL;
+}
+
+static bool add_quota(json_t *quotas, const char *text, struct err *err)
+{
+	const char *sign = strchr(text, '=');
+	ENSURE(sign != NULL);
+	return json_object_setn_new(quotas, text, (size_t)(sign - text), quota_value(sign + 1)) ==
+		0 ||
 		err_set(err, "the key of --quota %s is not text in UTF-8", text);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "intakectl_bar_int.h"
 #include "intakectl_int.h"
+#include "intakectl_retention_int.h"
 
 #include "base/clock.h"
 
@@ -35,15 +36,15 @@ enum outcome retention_command_list(const struct request *request)
 	return database_act(request, list_policies);
 }
 
-/* A number and a unit, and nothing that could be read as seconds. */
-static bool is_period(const char *text)
+/* Nothing that could be read as seconds. */
+bool retention_is_period(const char *text)
 {
 	static const char *const units[] = {
 		"day", "days", "week", "weeks", "month", "months", "year", "years"};
 	size_t digits = strspn(text, "0123456789");
 	const char *unit = text + digits;
 	if (digits == 0 || digits > 5) {
-		return false;
+		return strcmp(text, "forever") == 0;
 	}
 	unit += *unit == ' ';
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -59,13 +60,6 @@ static bool set_policy(struct database *database, const struct request *request,
 	bool is_forever = strcmp(request->argument, "forever") == 0;
 	const char *parameters[] = {
 		request->tlp, request->category, is_forever ? NULL : request->argument};
-	if (!is_forever && !is_period(request->argument)) {
-		return err_set(err,
-			"\"%s\" is no period; it is like \"90 days\", \"18 months\" or \"5 "
-			"years\", or "
-			"forever",
-			request->argument);
-	}
 	if (!database_run(database, "SELECT intake.retention_set($1, $2, $3::interval)", parameters,
 		    3, err)) {
 		return false;
@@ -91,8 +85,9 @@ enum outcome retention_command_remove(const struct request *request)
 	return database_act(request, remove_policy);
 }
 
-/* What a run would erase; the number of reports, or -1. */
-static long long preview(struct database *database, const struct request *request, struct err *err)
+/* What a run would erase; the number of reports, or -1. And of how many a hold keeps it. */
+static long long preview(struct database *database, const struct request *request,
+	long long *held_out, struct err *err)
 {
 	PGresult *rows = database_query(database,
 		"SELECT tlp, category, reports, held, oldest::timestamptz(0), "
@@ -103,8 +98,10 @@ static long long preview(struct database *database, const struct request *reques
 		return -1;
 	}
 	long long total = 0;
+	*held_out = 0;
 	for (int row = 0; row < PQntuples(rows); row++) {
 		total += strtoll(PQgetvalue(rows, row, 2), NULL, 10);
+		*held_out += strtoll(PQgetvalue(rows, row, 3), NULL, 10);
 	}
 	if (!request->is_json && PQntuples(rows) > 0) {
 		table_print(rows);
@@ -121,7 +118,8 @@ static bool print_preview(struct database *database, const struct request *reque
 			" FROM intake.retention_preview() AS p",
 			err);
 	}
-	long long total = preview(database, request, err);
+	long long held = 0;
+	long long total = preview(database, request, &held, err);
 	if (total >= 0) {
 		printf("%lld reports would be erased now\n", total);
 	}
@@ -213,11 +211,14 @@ static bool run_retention(struct database *database, const struct request *reque
 	if (request->is_dry_run) {
 		return print_preview(database, request, err);
 	}
-	long long total = preview(database, request, err);
+	long long held = 0;
+	long long total = preview(database, request, &held, err);
 	if (total < 0) {
 		return false;
 	}
+	/* Steps count what they meet; without any it is what was found. */
 	run.is_done = total == 0;
+	run.held = run.is_done ? held : 0;
 	if (!tidy(database, err)) {
 		return false;
 	}

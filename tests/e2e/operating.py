@@ -15,6 +15,15 @@ def refusal(site, *arguments):
     return lines[0].removeprefix("intakectl: ")
 
 
+def usage_fault(site, *arguments):
+    """The sentence of a command line that is wrong, with how it is done below it."""
+    done = site.control(*arguments, is_checked=False)
+    assert done.returncode == 2 and done.stdout == "", (arguments, done.stdout, done.stderr)
+    sentence, usage = done.stderr.split("\n", 1)
+    assert sentence.startswith("intakectl: ") and usage.startswith(("usage: ", '"intakectl --help"')), done.stderr
+    return sentence.removeprefix("intakectl: ")
+
+
 def json_of(site, *arguments):
     return json.loads(site.control("--json", *arguments).stdout)
 

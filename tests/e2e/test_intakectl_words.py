@@ -215,10 +215,11 @@ def test_a_real_shell_completes(site):
 
 
 def examples():
-    """The commands of the manual page in its order, those of one display together."""
+    """The commands of the manual page in its order, those of one display together, as one user."""
     section = PAGE.read_text().partition(".Sh EXAMPLES")[2]
     for display in re.findall(r"^\.Bd [^\n]*\n(.*?)^\.Ed", section, re.DOTALL | re.MULTILINE):
-        yield re.sub(r"^\$ ", "", display.replace("\\e\n", "\\\n"), flags=re.MULTILINE)
+        commands = re.sub(r"^\$ ", "", display.replace("\\e\n", "\\\n"), flags=re.MULTILINE)
+        yield commands.replace("runuser -u postgres -- ", "")
 
 
 def test_the_examples_of_the_manual_work_in_their_order(world, tmp_path):

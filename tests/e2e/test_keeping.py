@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 
 import pytest
@@ -267,7 +268,7 @@ def test_held_report_is_not_closed(daemon, alpha):
     erase(daemon, "--report", key_of(report), "--revision", 2)
     daemon.control("hold", "add", "--report", key_of(report), "--reason", "Case 3")
     done = erase(daemon, "--report", key_of(report), status=3)
-    assert (done["reports"], done["held"], done["closed"]) == (0, 0, 0)
+    assert (done["reports"], done["held"], done["closed"]) == (0, 1, 0)
     assert alpha.post({**report, "revision": 3}).status == 201
 
 
@@ -326,21 +327,23 @@ FAULTS = {
     "hold without reason": (("hold", "add", "--partner", "alpha"), 2, "--reason"),
     "hold on an id": (("hold", "add", "--reason", "r", "--report", "01938f3e-7c1a-7b52-9d0e-3f6a2b1c4d5e"), 1, "not by a UUID"),
     "hold of no category": (("hold", "add", "--reason", "r", "--category", "x"), 1, "no such category"),
-    "hold at no time": (("hold", "add", "--reason", "r", "--since", "x"), 1, "write it as 2027-03-01"),
+    "hold at no time": (("hold", "add", "--reason", "r", "--since", "x"), 2, "a time such as 2027-03-01"),
     "hold that is over": (("hold", "add", "--reason", "r", "--partner", "alpha", "--ends", "2020-01-01"), 1, "--ends 2020-01-01 is in the past"),
     "hold until before": (("hold", "add", "--reason", "r", "--since", "2026-01-02", "--until", "2026-01-01"), 1, "it would be on nothing"),
     "hold of an instant": (("hold", "add", "--reason", "r", "--since", "2026-01-01", "--until", "2026-01-01T00:00:00Z"), 1, "it would be on nothing"),
     "no hold": (("hold", "remove", 999999), 1, "no hold 999999"),
-    "hold of no number": (("hold", "remove", "x"), 1, "no number of a hold"),
-    "no period": (("retention", "set", "3"), 1, "no period"),
-    "seconds": (("retention", "set", "3 seconds"), 1, "no period"),
+    "hold of no number": (("hold", "remove", "x"), 2, "no number of a hold"),
+    "no period": (("retention", "set", "3"), 2, "no period"),
+    "seconds": (("retention", "set", "3 seconds"), 2, "no period"),
     "no time at all": (("retention", "set", "0 days"), 1, "at least a day"),
     "a month too long": (("retention", "set", "12001 months"), 1, "at most 1,000 years"),
     "no end of years": (("retention", "set", "9999 years"), 1, "at most 1,000 years"),
     "no category": (("retention", "set", "3 days", "--category", "x"), 1, "no such category"),
     "no label": (("retention", "set", "3 days", "--tlp", "RED"), 2, "TLP:AMBER+STRICT or TLP:RED"),
     "no policy": (("retention", "remove",), 1, "no policy for exactly"),
-    "no erasure": (("erasure", "show", "x"), 1, "no number of an erasure"),
+    "erasure of no number": (("erasure", "show", "x"), 2, "no number of an erasure"),
+    "no erasure": (("erasure", "show", 999999), 1, "there is no erasure 999999"),
+    "no erasure in JSON": (("--json", "erasure", "show", 999999), 1, "there is no erasure 999999"),
 }
 
 
@@ -359,12 +362,14 @@ def test_what_cannot_be_done_is_told(daemon, words, status, sentence):
 def test_hold_keeps_from_erasure(daemon, alpha):
     report, other = smallest_report(), smallest_report()
     stored(alpha, report)
+    stored(alpha, {**report, "revision": 2})
     stored(alpha, other)
     hold = json_of(daemon, "hold", "add", "--report", key_of(report), "--reason", "Case 7")["hold"]
     keys = ("--report", key_of(report), "--report", key_of(other))
     done = erase(daemon, *keys, status=3)
-    assert (done["reports"], done["held"]) == (1, 0)
-    assert {row["state"] for row in done["found"]} == {f"hold {hold}", "stored"}
+    assert (done["reports"], done["held"]) == (1, 1)
+    assert [row["state"] for row in done["found"]] == [f"hold {hold}", f"hold {hold}", "stored"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", row["received"]) for row in done["found"])
     assert alpha.get(path_of(report)).json["status"] == "stored"
     shown = daemon.control("hold", "list").stdout
     assert "in force" in shown and "Case 7" in shown and report["report_id"] in shown
@@ -426,6 +431,9 @@ def test_retention(daemon, alpha):
 
     done = json_of(daemon, "retention", "run")
     assert (done["reports"], done["revisions"], done["held"]) == (1, 1, 1)
+    again = json_of(daemon, "retention", "run")
+    assert (again["reports"], again["revisions"], again["held"]) == (0, 0, 1)
+    assert "legal holds keep 1\n" in daemon.control("retention", "run").stdout
     states = [alpha.get(path_of(report)).json["status"] for report in (young, old, red, held)]
     assert states == ["stored", "stored", "erased", "stored"]
     assert alpha.post(red).json["status"] == "erased"
