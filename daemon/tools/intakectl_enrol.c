@@ -198,6 +198,10 @@ static void print_enrolment(const struct enrolment *enrolment)
 	print_server_authority(enrolment);
 	printf("  %s  the address\n\nThere it can try, within 5 seconds from now:\n  %s\n",
 		enrolment->server.url, try);
+	if (enrolment->outbox.has_made_folder) {
+		printf("\nThe folder %s was not there and has been made.\n",
+			enrolment->outbox.folder);
+	}
 	if (!enrolment->is_checked) {
 		printf("\nWhether the daemon trusts this authority was not checked: %s cannot be "
 		       "read here.\n",

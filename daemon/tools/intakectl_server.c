@@ -100,8 +100,8 @@ bool server_read(struct server *server, const struct conf *conf, const char *aut
 		X509_NAME_oneline(X509_get_issuer_name(sk_X509_value(chain, 0)), server->issuer,
 			sizeof(server->issuer));
 	}
-	snprintf(
-		server->url, sizeof(server->url), "https://%s%s", host, colon == NULL ? "" : colon);
+	bool is_usual = colon == NULL || strcmp(colon, ":443") == 0;
+	snprintf(server->url, sizeof(server->url), "https://%s%s", host, is_usual ? "" : colon);
 	if (authority_path == NULL && chain != NULL) {
 		server->authority = find_authority(chain, others);
 		if (server->authority != NULL) {

@@ -198,6 +198,11 @@ def test_the_servers_authority_is_found_or_given(site, world, tmp_path, applican
     assert text_of(said["server_ca"], "-fingerprint") == text_of(other.certificate, "-fingerprint")
 
 
+def test_the_usual_port_is_not_in_the_address(site, world, applicant):
+    site.configure({"listen.address": "[::]:443"})
+    assert json_of(site, *words(applicant, world.authority, *NEW))["url"] == "https://localhost"
+
+
 def test_what_cannot_be_read_here_is_said(site, world, applicant):
     site.configure({"tls.partner_ca": "/nonexistent.crt", "tls.certificate": "/nonexistent.crt"})
     said = site.control(*words(applicant, world.authority, *NEW)).stdout
@@ -440,7 +445,9 @@ def test_the_folder_is_made_and_shared(site, world, tmp_path):
     """Two partners' files in one: the server's authority is the same."""
     for name in ("nordhaven", "other"):
         applicant = Applicant(tmp_path / name, name)
-        site.control(*words(applicant, world.authority, *NEW, "--out", tmp_path / "files"))
+        said = site.control(*words(applicant, world.authority, *NEW, "--out", tmp_path / "files")).stdout
+        # It may have been meant to be another one, and misspelt.
+        assert (f"The folder {tmp_path / 'files'} was not there and has been made." in said) == (name == "nordhaven")
     assert {path.name for path in (tmp_path / "files").iterdir()} == {
         "nordhaven.crt", "other.crt", "server-ca.crt",
     }  # fmt: skip

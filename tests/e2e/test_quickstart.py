@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first command a new user runs, from nothing to the end, and a second time."""
 
+import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -29,6 +32,30 @@ def command(folder, *arguments):
     return [ROOT / "daemon" / "quickstart", "--dir", folder, *ports, *arguments]
 
 
+def readme_send(folder, port):
+    """What the README has a reader send, in this folder."""
+    section = (ROOT / "README.md").read_text().partition("send one of your own")[2].partition("\n## ")[0]
+    lines = [line[4:] for line in section.splitlines() if line.startswith("    ")]
+    assert lines.pop(0) == "cd build/quickstart" and lines[-1].startswith("./psql")
+    script = "\n".join(lines).replace("../..", str(ROOT)).replace(":8443", f":{port}").replace("curl ", "curl --noproxy '*' -s ")
+    done = subprocess.run(
+        ["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("ports", [("8443", "99999"), ("0", "8444"), ("x", "8444"), ("8443", "8443")])
+def test_port_that_is_none_is_told_at_once(folder, ports):
+    other = folder.parent / "none"
+    done = subprocess.run(
+        [ROOT / "daemon" / "quickstart", "--dir", other, "--port", ports[0], "--admin-port", ports[1]],
+        cwd="/", capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "") and not other.exists()
+    assert re.fullmatch(r"quickstart: .*(is no port: a number from 1 to 65535|two are needed).*\n", done.stderr), done.stderr
+
+
 def test_once_ends_0_and_shows_answers_and_rows(folder):
     done = subprocess.run(
         command(folder, "--once"), cwd="/", capture_output=True, text=True, check=False
@@ -40,6 +67,16 @@ def test_once_ends_0_and_shows_answers_and_rows(folder):
         assert words in done.stdout, done.stdout
     for name in ("ca.crt", "partner.crt", "partner.key", "intaked.conf", "psql", "psql-admin"):
         assert (folder / name).exists()
+
+
+def test_port_that_is_taken_is_told(folder):
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        done = subprocess.run(
+            [*command(folder, "--once"), "--admin-port", str(taken.getsockname()[1])],
+            cwd="/", capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1 and "Address already in use" in done.stderr
+    assert "No such process" not in done.stdout + done.stderr
 
 
 def test_second_start_takes_up_what_is_there_and_stays_until_told(folder):
@@ -69,6 +106,9 @@ def test_second_start_takes_up_what_is_there_and_stays_until_told(folder):
             capture_output=True, text=True, check=True, timeout=20,
         )  # fmt: skip
         assert demo.stdout == "t|0|0|0|0|0|0\n"
+        said = readme_send(folder, re.search(r"intaked on https://127\.0\.0\.1:(\d+)", output)[1])
+        receipt, end = json.JSONDecoder().raw_decode(said)
+        assert (receipt["report_id"], receipt["status"]) == ("MY-1", "stored") and "MY-1" in said[end:]
         os.killpg(process.pid, signal.SIGINT)
         process.stdout.read()
         process.wait(timeout=40)

@@ -9,7 +9,7 @@ EXAMPLE = ROOT / "tests/data/examples/ransomware-hospital.json"
 FOLDER = "/root/nordhaven"
 # -w: the status alone, and 000 where there was none.
 CURL = (
-    "curl --silent --show-error --max-time 30 --cacert server-ca.crt --cert nordhaven.crt --key partner.key"
+    "curl --silent --show-error --max-time 30 --cacert server-ca.crt --cert nordhaven.crt --key nordhaven.key"
     " --output answer.json --write-out '%{http_code}' --header 'Content-Type: application/json'"
 )
 

@@ -121,6 +121,14 @@ def test_the_database_is_reached_over_verified_tls(machine, guide):
 def test_port_443_is_served_by_an_unprivileged_daemon(machine, guide):
     guide.follow("Port 443, restarts that nobody notices")
     assert send(machine, "README-8", port=443) == "201"
+    assert "dport != 443 accept" in machine.output("nft list ruleset")
+    # What partners are told is where it is.
+    said = machine.output(
+        "mkdir elsewhere; cd elsewhere\n"
+        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout x.key -out x.csr -subj /CN=x\n"
+        "intakectl partner enrol nordhaven --csr x.csr --ca /root/authority/ca.crt --ca-key /root/authority/ca.key"
+    )
+    assert "  https://intake.example.org  the address" in said
     pid = machine.property("MainPID")
     assert machine.output(f"grep CapEff /proc/{pid}/status").endswith("\t" + "0" * 16)
 
@@ -136,3 +144,15 @@ def test_everything_is_there_again_after_a_reboot(machine):
     wait_until(lambda: readiness(machine) == "200", "the service is ready")
     assert send(machine, "README-11", port=443) == "201"
     assert stored(machine, "README-1") == 1
+
+
+def test_what_is_uninstalled_leaves_nothing_but_what_is_named(machine, guide):
+    before = machine.output("ls /etc/intaked")
+    purge, rest = guide.sections["Uninstall"].split("\n", 1)
+    machine.run(purge)
+    assert machine.output("ls /etc/intaked").split() == [name for name in before.split() if name != "intaked.conf"]
+    assert machine.output("systemctl is-system-running") == "running"
+    assert send(machine, "README-12", port=443) == "000"
+    machine.run(rest)
+    found = machine.output("find / -xdev -name '*intaked*' -not -path '/proc/*' -not -path '/root/*' -not -path '/var/log/*'")
+    assert found == ""
