@@ -1099,9 +1099,7 @@ def test_everything_has_the_owner_it_should(admin):
         assert row["owner"] == expected, row
         if row["relkind"] == "v":
             # See sql/0011_clearance.sql for those that need none.
-            is_open = row["name"] in (
-                "analysis.report", "analysis.daily", "analysis.campaigns",
-            )  # fmt: skip
+            is_open = row["name"] in ("analysis.report", "analysis.daily")
             assert (row["reloptions"] == ["security_barrier=true"]) != is_open, row
     owners = admin.query(
         "SELECT nspowner::regrole::text AS owner FROM pg_namespace"

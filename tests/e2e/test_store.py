@@ -135,7 +135,8 @@ def test_durability_turned_off_under_a_session_is_noticed(daemon, alpha, setting
     finally:
         daemon.postgres.query(ADMINISTRATOR, f"ALTER SYSTEM RESET {setting}")
         daemon.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
-    wait_until(lambda: alpha.post(report).status == 201, "it serves again", timeout=10)
+    # 200 where the commit of one that was told 503 in between came too late for its answer.
+    wait_until(lambda: alpha.post(report).status in (200, 201), "it serves again", timeout=10)
 
 
 def test_look_up_survives_a_lost_connection(daemon, alpha):
