@@ -51,6 +51,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	ids CONSTANT uuid[] := ARRAY(SELECT s.id FROM unnest(reports) AS s);
 	answer intake.receipt;
+	is_repeat boolean := false;
 	stored intake.receipt[] := '{}';
 	refused intake.receipt[] := '{}'; -- by their places
 	outcome text;
@@ -59,6 +60,7 @@ BEGIN
 		FOR answer IN SELECT * FROM intake.store(reports, indicators) LOOP
 			IF answer.outcome IN ('stored', 'duplicate') THEN
 				stored := array_append(stored, answer);
+				is_repeat := is_repeat OR answer.outcome = 'stored';
 			ELSE
 				refused[answer.place] := answer;
 			END IF;
@@ -79,14 +81,21 @@ BEGIN
 			END IF;
 	END;
 
-	IF cardinality(refused) = 0 THEN
+	-- An earlier sending of this very batch was committed, whole, whatever became of its reports since.
+	IF is_repeat OR cardinality(refused) = 0 THEN
 		RETURN QUERY SELECT * FROM unnest(stored);
 		RETURN;
 	END IF;
 	FOR place IN 1 .. cardinality(reports) LOOP
 		answer := refused[place];
-		IF answer.outcome IS NULL OR answer.id = ANY (ids) THEN
-			outcome := coalesce(answer.outcome, 'rolled-back');
+		IF answer.outcome IS NULL OR answer.id = ANY (ids) OR answer.outcome = 'superseded'
+			AND NOT EXISTS (
+				SELECT FROM intake.report_key AS k
+				WHERE k.report_id = (reports[place]).report_id
+					AND k.partner_id = (reports[place]).partner_id
+					AND k.is_test = (reports[place]).is_test
+					AND k.revision > (reports[place]).revision) THEN
+			outcome := CASE WHEN answer.outcome IS NULL THEN 'rolled-back' ELSE 'conflict' END;
 			answer := NULL;
 			answer.place := place;
 			answer.outcome := outcome;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -219,17 +220,24 @@ void conf_report_file_fault(
 {
 	const struct conf_snapshot *snapshot = (const struct conf_snapshot *)conf;
 	struct conf_draft draft = {.path = snapshot->path};
+	char names[512]; /* one file may be named by several */
+	size_t len = 0;
+	int line = 0;
 
-	for (enum conf_row row = 0; row < CONF_ROW_COUNT && draft.fault_count == 0; row++) {
+	for (enum conf_row row = 0; row < CONF_ROW_COUNT; row++) {
 		if (settings[row].type == CONF_PATH &&
 			begins_with_path(text, conf_value_text(conf, row))) {
-			conf_draft_fault(&draft, snapshot->marks[row].line, "%s.%s: %s",
-				settings[row].section, settings[row].name, text);
+			line = line == 0 ? snapshot->marks[row].line : line;
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s.%s",
+				len == 0 ? "" : ", ", settings[row].section, settings[row].name);
+			ENSURE(len < sizeof(names));
 		}
 	}
-	if (draft.fault_count == 0) {
+	if (len == 0) {
 		on_fault(ctx, text);
+		return;
 	}
+	conf_draft_fault(&draft, line, "%s: %s", names, text);
 	conf_draft_report(&draft, on_fault, ctx);
 }
 

@@ -215,6 +215,20 @@ __attribute__((format(printf, 2, 0))) static void on_library_fault(
 	}
 }
 
+/*
+ * Neither the value is shown nor a name that is in no table, nor anything that follows: what lost
+ * its quotes, or was taken into others, may hold a password.
+ */
+static void refuse_lines(enum conf_row row, int line)
+{
+	const struct conf_setting *setting = row != CONF_ROW_COUNT ? conf_setting(row) : NULL;
+	cut_at(line,
+		"%s%s%s goes over the end of a line, or has another control character in it, "
+		"expected one line of text (is a closing quote missing?)",
+		setting != NULL ? setting->section : "a value", setting != NULL ? "." : "",
+		setting != NULL ? setting->name : "");
+}
+
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	char shown[160];
@@ -234,6 +248,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 			row != CONF_ROW_COUNT
 				? opt->name
 				: log_escape(shown, sizeof(shown), str_from(opt->name)));
+	} else if (!conf_value_is_one_line(value)) {
+		refuse_lines(row, cfg->line);
 	} else if (row == CONF_ROW_COUNT) {
 		report_unknown(section, opt->name, cfg->line);
 	} else {

@@ -52,6 +52,8 @@ void conf_draft_report(struct conf_draft *draft, conf_fault_fn *on_fault, void *
 enum conf_row conf_row_find(const char *section, const char *name);
 bool conf_section_exists(const char *section);
 
+/* A tab may be part of a text that is continued on the next line. */
+bool conf_value_is_one_line(const char *value);
 /* Puts a value as it stands in the file into the draft, or reports why not. */
 void conf_value_set(struct conf_draft *draft, enum conf_row row, const char *value, int line);
 /* Frees what a text field holds and puts a copy of value there. */

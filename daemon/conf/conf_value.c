@@ -78,8 +78,7 @@ static bool parse_number(const char *value, int64_t *number_out)
 	return errno == 0;
 }
 
-/* A tab may be part of a text that is continued on the next line. */
-static bool is_one_line(const char *value)
+bool conf_value_is_one_line(const char *value)
 {
 	for (; *value != '\0'; value++) {
 		if (((unsigned char)*value < 0x20 && *value != '\t') || *value == 0x7f) {
@@ -119,23 +118,8 @@ static bool set_switch(struct conf_draft *draft, enum conf_row row, const char *
 	return false;
 }
 
-/* Not shown, and nothing that follows: the lines that it has taken may hold a password. */
-static bool refuse_lines(struct conf_draft *draft, enum conf_row row, int line)
-{
-	const struct conf_setting *setting = conf_setting(row);
-	conf_draft_fault(draft, line,
-		"%s.%s goes over the end of a line, or has another control character in it, "
-		"expected one line of text (is a closing quote missing?)",
-		setting->section, setting->name);
-	draft->is_cut = true;
-	return false;
-}
-
 static bool set_value(struct conf_draft *draft, enum conf_row row, const char *value, int line)
 {
-	if (!is_one_line(value)) {
-		return refuse_lines(draft, row, line);
-	}
 	switch (conf_setting(row)->type) {
 	case CONF_NUMBER:
 		return set_number(draft, row, value, line);

@@ -301,10 +301,19 @@ static bool is_shut_out(const struct conn *conn)
 	return conn->partner == NULL || conn->is_suspended || conn->is_revoked;
 }
 
-/* What was taken is finished and answered, and then it is said why nothing further was taken. */
+/*
+ * What was taken is finished and answered, and then it is said why nothing further was taken, where
+ * there is anything further.
+ */
 static enum intake_lines shut_out(struct conn *conn)
 {
 	struct intake_batch *batch = conn->batch;
+	bool is_end;
+	struct str waiting = waiting_bytes(conn, &is_end);
+	if (is_end && waiting.len == 0 && !has_more_to_unzip(conn)) {
+		batch->has_all_lines = true;
+		return INTAKE_LINES_ENDED;
+	}
 	enum reject reject =
 		conn->partner == NULL ? REJECT_PARTNER_UNKNOWN : REJECT_PARTNER_SUSPENDED;
 	if (conn->is_revoked) {

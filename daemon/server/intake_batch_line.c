@@ -83,7 +83,8 @@ static void settle_conflict(
 	struct str_list none = {NULL, 0};
 	if (!stored->has_receipt) {
 		refuse_line(conn, result, REJECT_REPORT_CONFLICT,
-			"another line of the batch has other content under its key");
+			"another line of the batch has its key, with other content or a newer "
+			"revision");
 		return;
 	}
 	reply_trace(conn, REJECT_REPORT_CONFLICT, none, none, result_sha256(result),

@@ -70,10 +70,13 @@ const char *process_shut_reason(const struct process *process)
 	if (expiry->certificate_s <= now_s) {
 		return "the server's certificate has expired";
 	}
-	if (expiry->last_crl_s != 0 && expiry->last_crl_s <= now_s) {
-		return "the revocation list has run out: nobody is let in";
+	if (expiry->shut_s > now_s) {
+		return NULL;
 	}
-	return NULL;
+	return expiry->crl_s != 0 && expiry->crl_s <= now_s
+		? "the revocation list has run out: nobody is let in"
+		: "the partners' authority has expired, or has no revocation list: nobody is let "
+		  "in";
 }
 
 static const char *state_of(const struct process *process)

@@ -90,10 +90,9 @@ void worker_end_if_drained(struct worker *worker, int64_t now_ms)
 static void review_after_expiry(struct worker *worker)
 {
 	const struct tls_expiry *expiry = &worker->generation->tls_expiry;
-	const int64_t times_s[] = {expiry->crl_s, expiry->last_crl_s, expiry->partner_ca_s};
 	int64_t now_s = clock_wall_us() / 1000000;
-	for (size_t i = 0; i < sizeof(times_s) / sizeof(times_s[0]); i++) {
-		if (times_s[i] > worker->reviewed_at_s && times_s[i] <= now_s) {
+	for (size_t i = 0; i < expiry->time_count; i++) {
+		if (expiry->times_s[i] > worker->reviewed_at_s && expiry->times_s[i] <= now_s) {
 			worker_review(worker);
 			return;
 		}

@@ -197,8 +197,10 @@ bool settle_on_line(void *ctx, unsigned number, struct str line)
 	struct answer answer;
 	answer_read_line(&answer, line);
 	struct batch_report *report = batch_find(&lane->batch, answer.line);
+	/* Why a batch ends may stand at a line that was not sent yet. */
+	bool is_of_ours = report != NULL || answer.kind == ANSWER_DENIED;
 	bool is_understood =
-		report != NULL && act(session, lane, report, &answer, answer.retry_after_s);
+		is_of_ours && act(session, lane, report, &answer, answer.retry_after_s);
 	answer_fini(&answer);
 	return is_understood;
 }

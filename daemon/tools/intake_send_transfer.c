@@ -55,7 +55,10 @@ static int transfer_index(void)
 static void on_tls_info(const SSL *ssl, int where, int value)
 {
 	struct transfer *transfer = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), transfer_index());
-	transfer->verdict = SSL_get_verify_result(ssl);
+	/* Of all lanes the last that is a fault: each begins with none. */
+	if (SSL_get_verify_result(ssl) != X509_V_OK) {
+		transfer->verdict = SSL_get_verify_result(ssl);
+	}
 	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL) {
 		transfer->alert = value & 0xff;
 	}

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char default_conf_path[] = "/etc/intaked/intaked.conf";
@@ -39,19 +40,19 @@ static void ignore_conf_fault(void *ctx, const char *sentence)
 	(void)sentence;
 }
 
-/* Without the file that was named, another daemon would be asked. */
+/* Without the file that was named, another daemon would be asked. Not read here: it may be a pipe.
+ */
 static bool is_readable(const char *path)
 {
-	char byte;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool is_read = fd >= 0 && read(fd, &byte, 1) >= 0;
-	if (!is_read) {
-		outcome_failed("%s cannot be read: %s", path, strerror(errno));
+	struct stat status;
+	bool is_there = stat(path, &status) == 0;
+	if (is_there && S_ISDIR(status.st_mode)) {
+		errno = EISDIR;
+	} else if (is_there && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0) {
+		return true;
 	}
-	if (fd >= 0) {
-		close(fd);
-	}
-	return is_read;
+	outcome_failed("%s cannot be read: %s", path, strerror(errno));
+	return false;
 }
 
 static enum outcome run_command(const struct command *command, struct request *request)

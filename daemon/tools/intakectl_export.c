@@ -162,9 +162,10 @@ static bool check_condition(PGconn *link, const char *condition, struct err *err
 	PGresult *result = PQprepare(link, "", sql.data, 0, NULL);
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	bool is_good = PQresultStatus(result) == PGRES_COMMAND_OK;
-	/* Class 42: a syntax error, or a name or type that does not fit; or something forbidden. */
+	/* Class 42: a syntax error, or a name or type that does not fit; but also something
+	 * forbidden, and a table that is not there, since it is another database. */
 	if (!is_good && sqlstate != NULL && strncmp(sqlstate, "42", 2) == 0 &&
-		strcmp(sqlstate, "42501") != 0) {
+		strcmp(sqlstate, "42501") != 0 && strcmp(sqlstate, "42P01") != 0) {
 		err_set(err,
 			"--where is no condition: %s; it is what can stand behind WHERE, over the "
 			"columns of analysis.report, such as \"severity >= 4 AND 'XB' = ANY "

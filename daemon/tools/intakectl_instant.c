@@ -53,16 +53,17 @@ static const char *behind_time_of_day(const char *text)
 	return rest;
 }
 
-/* Without one it is UTC. */
+/* Without one it is UTC. What is printed here and by psql(1) is taken, too. */
 static bool is_zone(const char *text)
 {
-	const char *rest = text;
-	if (*text == '+' || *text == '-') {
-		rest = behind_form(text + 1, "00:00");
-	} else if (*text == 'Z') {
-		rest = text + 1;
+	static const char *const forms[] = {"", "Z", " UTC", "+00:00", "-00:00", "+00", "-00"};
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		const char *rest = behind_form(text, forms[i]);
+		if (rest != NULL && *rest == '\0') {
+			return true;
+		}
 	}
-	return rest != NULL && *rest == '\0';
+	return false;
 }
 
 bool instant_is_time(const char *text)

@@ -19,12 +19,19 @@
 
 #include <openssl/ssl.h>
 
+/* Of more times than this the earliest are known. */
+#define TLS_EXPIRY_TIMES 32
+
 /* Unix seconds; 0 when there is none. */
 struct tls_expiry {
 	int64_t certificate_s; /* the server's own certificate */
 	int64_t partner_ca_s;  /* the first partner authority to expire */
 	int64_t crl_s;         /* the first CRL to run out */
-	int64_t last_crl_s;    /* the last one: from then on nobody is let in */
+	int64_t shut_s;        /* from then on nobody's certificate can be verified */
+	/* Of each authority and CRL, in no order: from then on others may be refused than before.
+	 */
+	int64_t times_s[TLS_EXPIRY_TIMES];
+	size_t time_count;
 };
 
 /*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The little that workers share besides immutable snapshots: atomics, and one lock that is taken
- * only while the database is away.
+ * The little that workers share besides immutable snapshots: atomics, and one lock that no worker
+ * takes while the database is there.
  */
 #pragma once
 

@@ -115,9 +115,12 @@ def test_atomic_batch_that_is_undone_gives_no_receipt_of_what_was_in_it(daemon, 
         ([new, {**new, "title": "changed"}], [424, 409]),
         ([revised, revised, conflict], [424, 424, 409]),
         ([new, stored, new, {**new, "title": "changed"}, conflict], [424, 424, 424, 409, 409]),
+        ([{**stored, "revision": 3}, revised], [424, 409]),
     ):
         answer, results = post_lines(alpha, [encode(line) for line in lines], ATOMIC)
         assert (answer.status, statuses(results)) == (409, expected)
+        problems = {result["problem"]["type"].rpartition(":")[2] for result in results}
+        assert problems == {"batch-rolled-back", "report-conflict"}
         receipts = [result["problem"]["receipt"]["report_id"] for result in results
                     if "receipt" in result["problem"]]  # fmt: skip
         assert receipts == [stored["report_id"]] * (lines[-1] is conflict)

@@ -77,6 +77,16 @@ def test_what_is_no_connection_string_is_refused_and_not_shown(site, connection)
         assert SECRET not in done.stdout + done.stderr
 
 
+def test_configuration_may_come_through_a_pipe(site):
+    """It is read once; a file that is not there asks no other daemon."""
+    command = f"{BUILD}/intakectl -c <(cat {site.conf}) status"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert str(site.settings["control.path"]) in done.stderr, done.stderr
+    done = run_program("intakectl", "-c", "/nope", "status")
+    assert (done.returncode, "/nope cannot be read: No such file" in done.stderr) == (1, True), done
+
+
 # ---- reload
 
 

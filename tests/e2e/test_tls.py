@@ -264,6 +264,25 @@ def test_revocation_list_that_expires_refuses_everybody(world, credentials):
         wait_until(lambda: daemon.notify.has(f"STATUS={text}"), "the service manager is told", 15)
 
 
+def test_connection_ends_with_the_list_it_was_let_in_by(world, credentials):
+    """That of its own authority, whatever others last."""
+    lists, authorities = [], [world.authority.certificate]
+    for number, ends_s in enumerate((2, 600)):
+        other = Ca(world.folder / f"other-{number}", name=f"other {number}")
+        authorities.append(other.certificate)
+        lists.append(other.write_crl(world.folder / f"{number}.crl", next_update_days=ends_s / 86400))
+    lists.append(world.authority.write_crl(world.folder / "own.crl", next_update_days=5 / 86400))
+    for name, parts in (("all.crt", authorities), ("all.crl", lists)):
+        (world.folder / name).write_bytes(b"".join(path.read_bytes() for path in parts))
+    settings = {"tls.partner_ca": world.folder / "all.crt", "tls.partner_crl": world.folder / "all.crl"}
+    with world.running(settings) as daemon:
+        with daemon.raw_client(credentials["alpha"]) as there:
+            assert there.exchange(WHOAMI).status == 200
+            there.socket.settimeout(15 * PATIENCE)
+            there.read_end()
+        assert daemon.admin("/readyz")[0] == 200
+
+
 def test_certificate_that_expires_serves_no_further_request(daemon, authority):
     """The connection that it was used for is closed as an idle one is."""
     brief = authority.issue("alpha", valid_to_days=4 / 86400)

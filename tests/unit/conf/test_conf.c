@@ -449,6 +449,15 @@ static void test_a_missing_quote_is_hinted_at_and_tells_nothing(void **state)
 	};
 	static const char *const settings[] = {
 		"database.connection", "listen.backlog", "tls.allow_tls12", "tls.key"};
+	assert_faults(*state,
+		"database {\nconection = \"host=db\noperator_connection = "
+		"\"postgresql://u:s3kret@h/d\"\n}\n",
+		(const char *const[]){":2: database has no setting \"conection\", expected one of",
+			":3: a value goes over the end of a line", NULL});
+	assert_faults(*state,
+		"database {\nconnection = \"host=db\"\nconnection = \"host=db\n"
+		"operator_connection = \"postgresql://u:s3kret@h/d\"\n}\n",
+		(const char *const[]){":4: database.connection goes over the end of a line", NULL});
 	assert_faults(*state, texts[0],
 		(const char *const[]){":3: log.level goes over the end of a line", NULL});
 	assert_faults(*state, texts[1],

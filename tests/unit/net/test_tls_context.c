@@ -256,7 +256,6 @@ static void test_expiry_is_of_the_server_and_the_first_authority_and_crl(void **
 	struct tls_expiry expiry = tls_context_expiry(ctx);
 	assert_in_range(expiry.certificate_s, now_s + 30 * PKI_DAY - 60, now_s + 30 * PKI_DAY);
 	assert_int_equal(expiry.crl_s, 0);
-	assert_int_equal(expiry.last_crl_s, 0);
 	assert_in_range(expiry.partner_ca_s, now_s + 30 * PKI_DAY - 60, now_s + 30 * PKI_DAY);
 	SSL_CTX_free(ctx);
 
@@ -280,7 +279,82 @@ static void test_expiry_is_of_the_server_and_the_first_authority_and_crl(void **
 	assert_non_null(ctx);
 	expiry = tls_context_expiry(ctx);
 	assert_in_range(expiry.crl_s, now_s + 2 * PKI_DAY - 60, now_s + 2 * PKI_DAY + 60);
-	assert_in_range(expiry.last_crl_s, now_s + 5 * PKI_DAY - 60, now_s + 5 * PKI_DAY + 60);
+	assert_in_range(expiry.shut_s, now_s + 5 * PKI_DAY - 60, now_s + 5 * PKI_DAY + 60);
+	assert_int_equal(expiry.time_count, 4);
+	SSL_CTX_free(ctx);
+}
+
+struct chain_case {
+	int64_t intermediate_ends_s; /* its certificate */
+	int64_t root_list_s;         /* 0: no lists at all */
+	int64_t intermediate_list_s; /* 0: it has none */
+	int64_t shut_s;
+};
+
+static void test_a_chain_lets_in_as_long_as_all_its_parts(void **state)
+{
+	static const struct chain_case cases[] = {
+		{20 * PKI_DAY, 0, 0, 20 * PKI_DAY},
+		{20 * PKI_DAY, 9 * PKI_DAY, 5 * PKI_DAY, 5 * PKI_DAY},
+		{20 * PKI_DAY, 5 * PKI_DAY, 9 * PKI_DAY, 5 * PKI_DAY},
+		{4 * PKI_DAY, 5 * PKI_DAY, 9 * PKI_DAY, 4 * PKI_DAY},
+		{20 * PKI_DAY, 9 * PKI_DAY, 0, 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct chain_case *one = &cases[i];
+		struct err err;
+		struct conf conf = good_conf();
+		struct pki_pair issuing = pki_make(&(struct pki_spec){.common_name = "issuing",
+			.issuer = &root,
+			.is_ca = true,
+			.ends_s = one->intermediate_ends_s});
+		conf.tls_partner_ca = pki_write_certificates(
+			&folder, "chain.crt", root.certificate, issuing.certificate, NULL);
+		if (one->root_list_s != 0) {
+			conf.tls_partner_crl = pki_write_crls(&folder, "chain.crl",
+				pki_crl(&root, NULL, -60, one->root_list_s),
+				one->intermediate_list_s == 0
+					? NULL
+					: pki_crl(&issuing, NULL, -60, one->intermediate_list_s),
+				NULL);
+		}
+		SSL_CTX *ctx = tls_context_new(&conf, &err);
+		assert_non_null(ctx);
+		struct tls_expiry expiry = tls_context_expiry(ctx);
+		int64_t expected_s = one->shut_s == 0 ? 0 : time(NULL) + one->shut_s;
+		assert_in_range(expiry.shut_s + 60, expected_s, expected_s + 120);
+		SSL_CTX_free(ctx);
+		pki_free(&issuing);
+	}
+}
+
+static void test_of_many_lists_the_first_times_are_known(void **state)
+{
+	(void)state;
+	struct err err;
+	struct conf conf = good_conf();
+	X509_CRL *lists[2 * TLS_EXPIRY_TIMES];
+	int64_t now_s = time(NULL);
+	FILE *file = fopen(pki_path(&folder, "many.crl"), "w");
+	assert_non_null(file);
+	for (int i = 0; i < 2 * TLS_EXPIRY_TIMES; i++) {
+		/* The earliest in the middle. */
+		long ends_s = PKI_DAY + labs((long)i - TLS_EXPIRY_TIMES) * 600;
+		lists[i] = pki_crl(&root, NULL, -60 - i, ends_s);
+		assert_true(PEM_write_X509_CRL(file, lists[i]));
+		X509_CRL_free(lists[i]);
+	}
+	fclose(file);
+	conf.tls_partner_crl = pki_path(&folder, "many.crl");
+	SSL_CTX *ctx = tls_context_new(&conf, &err);
+	assert_non_null(ctx);
+	struct tls_expiry expiry = tls_context_expiry(ctx);
+	assert_int_equal(expiry.time_count, TLS_EXPIRY_TIMES);
+	for (size_t i = 0; i < expiry.time_count; i++) {
+		assert_in_range(expiry.times_s[i], now_s + PKI_DAY,
+			now_s + PKI_DAY + (TLS_EXPIRY_TIMES / 2 + 1) * 600);
+	}
 	SSL_CTX_free(ctx);
 }
 
@@ -297,6 +371,8 @@ int main(void)
 		cmocka_unit_test(test_authorities_must_be_authorities_with_their_root),
 		cmocka_unit_test(test_a_crl_must_be_current_and_of_an_authority),
 		cmocka_unit_test(test_expiry_is_of_the_server_and_the_first_authority_and_crl),
+		cmocka_unit_test(test_a_chain_lets_in_as_long_as_all_its_parts),
+		cmocka_unit_test(test_of_many_lists_the_first_times_are_known),
 	};
 	return cmocka_run_group_tests(tests, make_files, remove_files);
 }

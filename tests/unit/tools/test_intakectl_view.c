@@ -153,10 +153,28 @@ static void test_tables_are_cut_with_a_word_of_what_is_left(void **state)
 	free(text);
 }
 
+static void test_times_of_a_command_line_are_those_that_are_printed(void **state)
+{
+	static const char *const good[] = {"2026-11-09", "2026-11-09T06:05:12Z", "2026-11-09 06:05",
+		"2026-11-09T06:05:12.123456+02:00", "2026-11-09 06:05:12+00",
+		"2026-11-09 06:05:12 UTC", "2026-11-09 06:05:12-05:30"};
+	static const char *const bad[] = {"", "now", "yesterday", "infinity", "2026-02-30",
+		"2026-11-09T", "2026-11-09 06", "2026-11-09 06:05:12 CET", "2026-11-09 06:05:12+0",
+		"2026-11-09 06:05:12+00:00x", "2026-11-09Z"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(instant_is_time(good[i]));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(instant_is_time(bad[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_durations_show_their_two_largest_units),
+		cmocka_unit_test(test_times_of_a_command_line_are_those_that_are_printed),
 		cmocka_unit_test(test_times_are_those_of_the_daemon_and_nothing_else),
 		cmocka_unit_test(test_a_rate_is_what_a_counter_grew_by),
 		cmocka_unit_test(test_what_is_missing_is_left_out),
