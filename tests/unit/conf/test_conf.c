@@ -343,8 +343,7 @@ static void test_comments_do_not_move_the_line_of_a_fault(void **state)
 		"#a\n#b\n\n## c # d\nlisten { backlog = 0 }\n",
 		"// a\n/// b\nlisten { backlog = 0 }\n",
 		"/* a */\n/* b\n\n */ /**/\nlisten { backlog = 0 }\n",
-		"listen {\n\t#backlog = 1\n\n\tworkers = 1 # a\n\taddress = \"127.0.0.1:1\"#b\n"
-		"backlog = 0 }\n",
+		"listen {\n\t#backlog = 1\n\n\tworkers = 1 # a\n\tbacklog = 0 }#b\n",
 		"listen { workers = 1 //a\n\n//b */ /*\nbacklog = 0 } /* listen { workers = 0 */\n",
 		"tls { key = \"a=#b /* c\\\" # d\" }\nlisten { backlog = 0 }\n",
 		"tls { key = 'a=#b // c\\' # d' }#e\nlisten { backlog = 0 }\n",
