@@ -75,7 +75,7 @@ void clock_format_http_date(int64_t unix_s, char out[CLOCK_HTTP_DATE_SIZE])
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	char rfc3339[CLOCK_RFC3339_SIZE];
 	clock_format_rfc3339(unix_s * 1000000, rfc3339);
-	int month = (rfc3339[5] - '0') * 10 + rfc3339[6] - '0';
+	size_t month = (size_t)((rfc3339[5] - '0') * 10 + rfc3339[6] - '0');
 	memcpy(out, "www, dd mmm yyyy hh:mm:ss GMT", CLOCK_HTTP_DATE_SIZE);
 	memcpy(out, weekdays + 3 * ((unix_s / 86400 + 4) % 7), 3);
 	memcpy(out + 5, rfc3339 + 8, 2);
