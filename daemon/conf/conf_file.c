@@ -235,8 +235,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	const char *section = section_name(cfg);
 	*(const char **)result = value;
 	if (active->draft->is_cut) {
-		return 0; /* the library goes on for a moment, over what is no longer to be trusted
-			   */
+		return 0; /* the library goes on for a moment; nothing is to be trusted now */
 	}
 	if (section[0] == '\0' && strcmp(opt->name, END_MARKER) == 0) {
 		active->has_met_end = true;

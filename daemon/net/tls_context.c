@@ -161,23 +161,12 @@ static void add_time(struct tls_expiry *expiry, const ASN1_TIME *time)
 	expiry->times_s[place] = one_s;
 }
 
-/* What the configured files hold. */
-struct trust {
-	const STACK_OF(X509_OBJECT) * objects;
-	bool has_crls;
-};
-
-static X509 *authority_at(const struct trust *trust, int i)
-{
-	return X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trust->objects, i));
-}
-
 /* Of the newest list of an authority; 0 without one, which lets nobody in. */
-static int64_t crl_until(const struct trust *trust, const X509_NAME *issuer)
+static int64_t crl_until(const STACK_OF(X509_OBJECT) * objects, const X509_NAME *issuer)
 {
 	int64_t until_s = 0;
-	for (int i = 0; i < sk_X509_OBJECT_num(trust->objects); i++) {
-		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(trust->objects, i));
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
 		if (crl != NULL && X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer) == 0) {
 			int64_t one_s = unix_seconds(X509_CRL_get0_nextUpdate(crl));
 			until_s = one_s > until_s ? one_s : until_s;
@@ -186,44 +175,27 @@ static int64_t crl_until(const struct trust *trust, const X509_NAME *issuer)
 	return until_s;
 }
 
-/* Until when what an authority has issued can be verified: the chain lasts as its first part does.
+/*
+ * Every chain ends with a root, and lasts no longer than that and its list. An authority below may
+ * end before: then those are let in whom the root or another one has issued, if there are any.
  */
-static int64_t authority_until(const struct trust *trust, X509 *authority, int depth)
+static int64_t last_root_until(const STACK_OF(X509_OBJECT) * objects, bool has_crls)
 {
-	const X509_NAME *name = X509_get_subject_name(authority);
-	const X509_NAME *issuer = X509_get_issuer_name(authority);
-	int64_t until_s = unix_seconds(X509_get0_notAfter(authority));
-	int64_t list_s = trust->has_crls ? crl_until(trust, name) : until_s;
-	int64_t above_s = 0;
-
-	until_s = list_s < until_s ? list_s : until_s;
-	if (X509_NAME_cmp(name, issuer) == 0) {
-		return until_s;
-	}
-	for (int i = 0; depth > 0 && i < sk_X509_OBJECT_num(trust->objects); i++) {
-		X509 *other = authority_at(trust, i);
-		if (other != NULL && X509_NAME_cmp(X509_get_subject_name(other), issuer) == 0) {
-			int64_t one_s = authority_until(trust, other, depth - 1);
-			above_s = one_s > above_s ? one_s : above_s;
+	int64_t last_s = 0;
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509 *root = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+		if (root == NULL ||
+			X509_NAME_cmp(X509_get_subject_name(root), X509_get_issuer_name(root)) !=
+				0) {
+			continue;
 		}
+		int64_t until_s = unix_seconds(X509_get0_notAfter(root));
+		int64_t list_s =
+			has_crls ? crl_until(objects, X509_get_subject_name(root)) : until_s;
+		until_s = list_s < until_s ? list_s : until_s;
+		last_s = until_s > last_s ? until_s : last_s;
 	}
-	return above_s < until_s ? above_s : until_s;
-}
-
-/* Taken to issue no certificates of partners: that is what the others are for. */
-static bool issues_authorities(const struct trust *trust, X509 *authority)
-{
-	for (int i = 0; i < sk_X509_OBJECT_num(trust->objects); i++) {
-		X509 *other = authority_at(trust, i);
-		if (other != NULL && other != authority &&
-			X509_NAME_cmp(X509_get_issuer_name(other),
-				X509_get_subject_name(authority)) == 0 &&
-			X509_NAME_cmp(X509_get_subject_name(other),
-				X509_get_subject_name(authority)) != 0) {
-			return true;
-		}
-	}
-	return false;
+	return last_s;
 }
 
 struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
@@ -231,27 +203,19 @@ struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
 	struct tls_expiry expiry = {
 		.certificate_s = unix_seconds(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx))),
 	};
-	struct trust trust = {.objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx))};
-	int count = sk_X509_OBJECT_num(trust.objects);
+	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
 
-	for (int i = 0; i < count; i++) {
-		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(trust.objects, i));
-		X509 *authority = authority_at(&trust, i);
-		const ASN1_TIME *time = crl != NULL ? X509_CRL_get0_nextUpdate(crl)
-			: authority != NULL         ? X509_get0_notAfter(authority)
-						    : NULL;
-		trust.has_crls = trust.has_crls || crl != NULL;
-		keep_first(crl != NULL ? &expiry.crl_s : &expiry.partner_ca_s, time);
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
+		X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+		const ASN1_TIME *crl_time = crl == NULL ? NULL : X509_CRL_get0_nextUpdate(crl);
+		const ASN1_TIME *time = authority == NULL ? NULL : X509_get0_notAfter(authority);
+		keep_first(&expiry.crl_s, crl_time);
+		keep_first(&expiry.partner_ca_s, time);
+		add_time(&expiry, crl_time);
 		add_time(&expiry, time);
 	}
-	for (int i = 0; i < count; i++) {
-		X509 *authority = authority_at(&trust, i);
-		if (authority == NULL || issues_authorities(&trust, authority)) {
-			continue;
-		}
-		int64_t until_s = authority_until(&trust, authority, CHAIN_DEPTH_MAX);
-		expiry.shut_s = until_s > expiry.shut_s ? until_s : expiry.shut_s;
-	}
+	expiry.shut_s = last_root_until(objects, expiry.crl_s != 0);
 	return expiry;
 }
 

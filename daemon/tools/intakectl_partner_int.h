@@ -3,9 +3,7 @@
 
 #include "intakectl_int.h"
 
-/* Whether it is KEY=VALUE with a value that a quota can have; which keys there are the database
- * knows.
- */
+/* Whether it is KEY=VALUE with a value of a quota; which keys there are the database knows. */
 bool partner_is_quota(const char *text);
 /* Adds the partner that the request describes. A step of a transaction that the caller opened. */
 MUST_CHECK bool partner_insert(

@@ -74,8 +74,10 @@ size_t conf_files(const struct conf *conf, const char *paths_out[CONF_FILES_MAX]
  */
 MUST_CHECK bool conf_files_are_readable(
 	const struct conf *conf, conf_fault_fn *on_fault, void *ctx);
-/* Hands on a fault of a file that a setting names, text beginning with its path, with the setting's
- * place and name in front. */
+/*
+ * Hands on a fault of a file that settings name, text beginning with its path, with their names and
+ * the place of the first in front.
+ */
 void conf_report_file_fault(
 	const struct conf *conf, const char *text, conf_fault_fn *on_fault, void *ctx);
 /* Gives the settings that are fixed until a restart the values they have in running. */

@@ -28,8 +28,7 @@ struct tls_expiry {
 	int64_t partner_ca_s;  /* the first partner authority to expire */
 	int64_t crl_s;         /* the first CRL to run out */
 	int64_t shut_s;        /* from then on nobody's certificate can be verified */
-	/* Of each authority and CRL, in no order: from then on others may be refused than before.
-	 */
+	/* Of each authority and CRL, in no order: more may be refused from then on. */
 	int64_t times_s[TLS_EXPIRY_TIMES];
 	size_t time_count;
 };
