@@ -52,14 +52,14 @@ DECLARE
 	ids CONSTANT uuid[] := ARRAY(SELECT s.id FROM unnest(reports) AS s);
 	answer intake.receipt;
 	is_repeat boolean := false;
-	stored intake.receipt[] := '{}';
-	refused intake.receipt[] := '{}'; -- by their places
+	stored intake.receipt[] := '{}'; -- by their places, as the others
+	refused intake.receipt[] := '{}';
 	outcome text;
 BEGIN
 	BEGIN
 		FOR answer IN SELECT * FROM intake.store(reports, indicators) LOOP
 			IF answer.outcome IN ('stored', 'duplicate') THEN
-				stored := array_append(stored, answer);
+				stored[answer.place] := answer;
 				is_repeat := is_repeat OR answer.outcome = 'stored';
 			ELSE
 				refused[answer.place] := answer;
@@ -81,26 +81,32 @@ BEGIN
 			END IF;
 	END;
 
-	-- An earlier sending of this very batch was committed, whole, whatever became of its reports since.
-	IF is_repeat OR cardinality(refused) = 0 THEN
-		RETURN QUERY SELECT * FROM unnest(stored);
-		RETURN;
-	END IF;
 	FOR place IN 1 .. cardinality(reports) LOOP
 		answer := refused[place];
-		IF answer.outcome IS NULL OR answer.id = ANY (ids) OR answer.outcome = 'superseded'
-			AND NOT EXISTS (
-				SELECT FROM intake.report_key AS k
-				WHERE k.report_id = (reports[place]).report_id
-					AND k.partner_id = (reports[place]).partner_id
-					AND k.is_test = (reports[place]).is_test
-					AND k.revision > (reports[place]).revision) THEN
+		IF cardinality(refused) = 0 OR is_repeat AND answer.outcome IS NULL THEN
+			-- An earlier sending of this very batch was committed, if it is_repeat: what it brought
+			-- about is told as it is. Now and then a line of it is refused since: what it had
+			-- repeated in other words may be erased.
+			answer := stored[place];
+		ELSIF NOT is_repeat AND (answer.outcome IS NULL OR answer.id = ANY (ids)
+				OR answer.outcome = 'superseded' AND NOT EXISTS (
+					SELECT FROM intake.report_key AS k
+					WHERE k.report_id = (reports[place]).report_id
+						AND k.partner_id = (reports[place]).partner_id
+						AND k.is_test = (reports[place]).is_test
+						AND k.revision > (reports[place]).revision)) THEN
 			outcome := CASE WHEN answer.outcome IS NULL THEN 'rolled-back' ELSE 'conflict' END;
 			answer := NULL;
 			answer.place := place;
 			answer.outcome := outcome;
 		END IF;
-		RETURN NEXT answer;
+		IF answer.outcome IS NULL AND cardinality(refused) > 0 THEN
+			answer.place := place;
+			answer.outcome := 'rolled-back';
+		END IF;
+		IF answer.outcome IS NOT NULL THEN
+			RETURN NEXT answer;
+		END IF;
 	END LOOP;
 END
 $$;
