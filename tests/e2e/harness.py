@@ -19,13 +19,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
 
 from certificates import Ca
-from client import Client, RawClient, refusal_of
+from client import BadAnswer, Client, RawClient, refusal_of
 from reports import ORGANISATION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -457,6 +457,18 @@ class Intaked:
         arguments += ["--live"] if is_live else []
         arguments += ["--relay"] if may_relay else []
         self.control("partner", "add", name, *arguments)
+
+    def suspend_partner(self, name, credential):
+        """Returns when it is in force. Each look is a new connection: one that is idle in that
+        moment is closed without an answer."""
+        self.control("partner", "suspend", name)
+
+        def is_in_force():
+            with suppress(BadAnswer), self.client(credential) as client:
+                answer = client.get("/v1/whoami")
+                return answer.status == 403 and answer.problem == "partner-suspended"
+
+        wait_until(is_in_force, f"{name} is suspended")
 
     def client(self, credential, **options):
         return Client(self.port, self.authority.certificate, credential, **options)

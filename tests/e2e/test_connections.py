@@ -6,11 +6,10 @@ import signal
 import socket
 import ssl
 import time
-from contextlib import suppress
 
 import pytest
 
-from client import BadAnswer, encode, request_bytes, tls_context
+from client import encode, request_bytes, tls_context
 from harness import IS_SANITIZED, PATIENCE, wait_until
 from reports import smallest_report
 
@@ -36,24 +35,12 @@ def wait_for_requests(daemon, count):
     wait_until(lambda: daemon.metrics()[name] == count, f"{count} requests have begun")
 
 
-def suspend(daemon, credential):
-    """Returns when it is in force. Each look is a new connection: an open one may be closed."""
-    daemon.control("partner", "suspend", "alpha")
-
-    def is_in_force():
-        # One that is idle when it comes into force is closed without an answer.
-        with daemon.client(credential) as client, suppress(BadAnswer):
-            return client.get("/v1/whoami").status == 403
-
-    wait_until(is_in_force, "the partner is suspended", 5)
-
-
 def test_suspended_in_mid_request_is_answered_and_then_closed(world, credentials):
     with world.running() as daemon, daemon.raw_client(credentials["alpha"]) as raw:
         begin, end = post_in_two_parts(smallest_report())
         raw.send(begin)
         wait_for_requests(daemon, 1)
-        suspend(daemon, credentials["alpha"])
+        daemon.suspend_partner("alpha", credentials["alpha"])
         assert raw.exchange(end).status == 201
         raw.socket.settimeout(5)
         raw.read_end()
@@ -70,7 +57,7 @@ def test_suspended_while_the_report_is_stored_is_answered_and_then_closed(world,
                 raw.send(request_bytes("POST", "/v1/reports", encode(smallest_report())))
                 name = 'intaked_connections{state="commit"}'
                 wait_until(lambda: daemon.metrics()[name] == 1, "it waits for its commit")
-                suspend(daemon, credentials["alpha"])
+                daemon.suspend_partner("alpha", credentials["alpha"])
                 lock.rollback()
                 assert raw.read_response().status == 201
                 raw.socket.settimeout(5)
@@ -81,7 +68,7 @@ def test_suspended_while_the_report_is_stored_is_answered_and_then_closed(world,
 
 def test_suspended_partner_has_time_to_ask_on_a_new_connection(world, credentials):
     with world.running() as daemon:
-        suspend(daemon, credentials["alpha"])
+        daemon.suspend_partner("alpha", credentials["alpha"])
         with daemon.raw_client(credentials["alpha"]) as raw:
             with pytest.raises(TimeoutError):
                 raw.socket.settimeout(0.3)

@@ -177,14 +177,7 @@ def others(daemon, world):
     """Credentials of partners that are refused."""
     made = {"unknown": world.authority.issue("nobody"), "suspended": world.authority.issue("delta")}
     daemon.add_partner("delta")
-    daemon.control("partner", "suspend", "delta")
-
-    def is_in_force():
-        with daemon.client(made["suspended"]) as client:
-            answer = client.get(WHOAMI)
-            return answer.status == 403 and answer.problem == "partner-suspended"
-
-    wait_until(is_in_force, "the partner is suspended")
+    daemon.suspend_partner("delta", made["suspended"])
     return made
 
 

@@ -414,14 +414,7 @@ def test_full_queue_is_503_and_not_a_wait(world, credentials, setting, limit, na
 
 def test_suspension_holds_while_the_database_is_away(daemon, alpha, credentials):
     """The last known partners serve, and the last known suspension too."""
-
-    def is_suspended():
-        """On a new connection: one that is idle in that moment is closed without a word."""
-        with daemon.client(credentials["beta"]) as client:
-            return client.get("/v1/whoami").status == 403
-
-    daemon.control("partner", "suspend", "beta")
-    wait_until(is_suspended, "beta is suspended", 5)
+    daemon.suspend_partner("beta", credentials["beta"])
     with daemon.client(credentials["beta"]) as beta:
         daemon.postgres.stop()
         assert beta.get("/v1/whoami").problem == "partner-suspended"

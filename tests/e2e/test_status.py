@@ -6,13 +6,11 @@ import datetime
 import re
 import ssl
 import time
-from contextlib import suppress
 
 import jsonschema
 
 from batches import join_lines, post_batch
 from certificates import openssl
-from client import BadAnswer
 from harness import PATIENCE, run_program, wait_until
 from reports import smallest_report
 
@@ -233,16 +231,9 @@ def test_nothing_of_a_report_is_shown(daemon, alpha):
         assert secret not in daemon.admin(path)[1]
 
 
-def is_suspended(daemon, credential):
-    """Asked over a new connection: one that is open may be closed in answer to the suspension."""
-    with suppress(BadAnswer), daemon.client(credential) as client:
-        return client.get("/v1/whoami").status == 403
-
-
 def test_a_suspended_partner_is_named(world, credentials):
     with world.running() as daemon:
-        daemon.control("partner", "suspend", "alpha")
-        wait_until(lambda: is_suspended(daemon, credentials["alpha"]), "alpha is suspended")
+        daemon.suspend_partner("alpha", credentials["alpha"])
         status = daemon.status()
         assert partner_of(status, "alpha")["is_suspended"]
         latest = status["latest_refusals"][0]
