@@ -58,6 +58,8 @@ struct pg_link {
 	int preparing_left;     /* syncs still to come before READY */
 	int64_t back_off_ms;
 	int64_t sent_at_ms; /* of the oldest statement in flight */
+	int pid;            /* of the session that is READY */
+	int left_pid;       /* of the last one that was left with a statement in flight; 0: none */
 	struct pg_session session;
 	struct err reason;
 };
@@ -92,6 +94,9 @@ static void close_connection(struct pg_link *link)
 	}
 	PQclear(link->result);
 	link->result = NULL;
+	if (link->in_flight > 0) {
+		link->left_pid = link->pid;
+	}
 	if (link->connection != NULL) {
 		PQfinish(link->connection);
 		link->connection = NULL;
@@ -192,9 +197,11 @@ static bool send_preparation(struct pg_link *link)
 	if (codes == NULL) {
 		return false;
 	}
-	const char *values[] = {codes};
+	char left[16];
+	snprintf(left, sizeof(left), "%d", link->left_pid);
+	const char *values[] = {codes, left};
 	bool sent = PQsendQueryParams(
-			    connection, SCHEMA_SESSION_SQL, 1, NULL, values, NULL, NULL, 0) == 1 &&
+			    connection, SCHEMA_SESSION_SQL, 2, NULL, values, NULL, NULL, 0) == 1 &&
 		PQpipelineSync(connection) == 1;
 	free(codes);
 	link->preparing_left = 1;
@@ -253,6 +260,8 @@ static void put_server_last(struct pg_link *link)
 static void on_ready(struct pg_link *link)
 {
 	link->state = PG_LINK_READY;
+	link->pid = PQbackendPID(link->connection);
+	link->left_pid = 0;
 	evtimer_del(link->timer);
 	link->hooks.on_ready(link->hooks.ctx);
 }

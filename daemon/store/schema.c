@@ -2,6 +2,11 @@
 /*
  * The session check: schema version, numbers of the types that batches are made of, settings that a
  * receipt depends on, and codes of the taxonomy that the database does not know.
+ *
+ * It also ends the session that was left behind with a commit that waits for a standby. Nothing
+ * else does, as such a wait does not look whether its client is still there, and without a standby
+ * the server would run out of sessions. It tells nobody anything: what was left is sent again, and
+ * its commit waits anew.
  */
 #include "schema_int.h"
 
@@ -16,7 +21,9 @@ const char SCHEMA_SESSION_SQL[] =
 	" current_setting('fsync'), current_setting('full_page_writes'),"
 	" current_setting('synchronous_commit'), pg_is_in_recovery(),"
 	" current_setting('client_min_messages'),"
-	" array_to_string(intake.missing_categories($1::text[]), ', ')";
+	" array_to_string(intake.missing_categories($1::text[]), ', '),"
+	" (SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a"
+	" WHERE a.pid = $2::int AND a.usename = session_user AND a.wait_event = 'SyncRep')";
 
 enum {
 	SESSION_VERSION,

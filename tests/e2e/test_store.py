@@ -185,6 +185,39 @@ def test_primary_that_lost_its_standby_tells_nothing(world, daemon, alpha):
     assert [ask().status for ask in asks] == [200, 404, 200, 404]
 
 
+def test_sessions_that_wait_for_a_standby_do_not_pile_up(world, credentials):
+    """Nothing but its end stops such a wait, not even that nobody is there for its answer: the server
+    would run out of sessions, for analysts too, however long the standby stays away."""
+    waiting = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = %s AND usename = 'daemon'"
+        " AND wait_event = 'SyncRep'"
+    )
+    with world.running({"database.batch_timeout_ms": 1000, "listen.workers": 1}) as daemon:
+
+        def waiters():
+            found = world.postgres.query(ADMINISTRATOR, waiting, [daemon.database])
+            return {pid for (pid,) in found}
+
+        seen = set()
+
+        def many_were_given_up():
+            now = waiters()
+            # Three links: the worker, the reader of partners, the housekeeping. Of each there may be the
+            # session that ends and the one after it.
+            assert len(now) <= 6
+            seen.update(now)
+            return len(seen) > 8
+
+        with without_standby(world.postgres), daemon.client(credentials["alpha"]) as client:
+            report = smallest_report()
+            assert client.post(report).problem == "unavailable"
+            wait_until(many_were_given_up, "connections were given up", timeout=30)
+        wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=20)
+        with daemon.client(credentials["alpha"]) as client:
+            wait_until(lambda: client.post(report).status in (200, 201), "it serves again")
+        assert count_of(daemon, report) == 1
+
+
 def test_partners_are_not_read_from_a_primary_that_lost_its_standby(world, daemon):
     """Who was suspended on the promoted one would go on being served."""
     asked = (
