@@ -78,6 +78,8 @@ static void on_result(void *ctx, int kind, const PGresult *result)
 		pg_link_give_up(reader->link, "the standby has not confirmed what was read");
 		return;
 	}
+	/* Not when it had connected: a server that waits for its standby answers nothing more. */
+	reader->hooks.on_state(reader->hooks.ctx, true, false, "");
 	take(reader, result);
 	if (reader->is_asked_again) {
 		reader->is_asked_again = false;
@@ -92,9 +94,7 @@ static void on_notify(void *ctx)
 
 static void on_ready(void *ctx)
 {
-	struct registry_reader *reader = ctx;
-	reader->hooks.on_state(reader->hooks.ctx, true, false, "");
-	ask(reader);
+	ask(ctx);
 }
 
 static void on_lost(void *ctx, const char *reason)

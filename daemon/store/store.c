@@ -200,6 +200,7 @@ static void on_link_lost(void *ctx, const char *reason)
 		metric_add(&store->metrics->resends, 1);
 		store_take_back(store, store->flying);
 		store->flying = NULL;
+		store->is_suspect = true;
 	}
 	find_queue_lost(&store->finds);
 	take_back_retraction(store);

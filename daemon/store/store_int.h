@@ -31,7 +31,8 @@ struct store {
 	size_t pending_reports;
 	size_t pending_bytes; /* of their rows */
 	bool retries_later;   /* a deadlock or the like: the tick sends again */
-	bool is_suspect;      /* it refused a batch as a whole: not announced before one succeeds */
+	bool is_suspect;      /* it refused a batch as a whole, or left it unanswered: not announced
+				 before one succeeds */
 	struct find_queue finds;
 	struct retract_queue retractions;
 	struct buf refusals; /* array of intake.refusal */

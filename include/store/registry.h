@@ -63,7 +63,8 @@ struct registry_hooks {
 	/* Called with each registry that differs from the one before; it is referenced by the
 	 * reader. */
 	void (*on_registry)(void *ctx, struct registry *registry);
-	/* As store_hooks.on_state. is_schema_wrong: the server answers, but not with our schema. */
+	/* As store_hooks.on_state, with each reading that succeeds. is_schema_wrong: the server
+	 * answers, but not with our schema. */
 	void (*on_state)(void *ctx, bool is_available, bool is_schema_wrong, const char *reason);
 	void *ctx;
 };

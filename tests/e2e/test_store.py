@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import threading
+import time
 
 import pytest
 
@@ -216,6 +217,27 @@ def test_sessions_that_wait_for_a_standby_do_not_pile_up(world, credentials):
         with daemon.client(credentials["alpha"]) as client:
             wait_until(lambda: client.post(report).status in (200, 201), "it serves again")
         assert count_of(daemon, report) == 1
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_primary_without_its_standby_is_away_until_that_comes(world, credentials, is_busy):
+    """It takes connections and answers nothing on them: to connect is not to be back."""
+    with world.running({"database.batch_timeout_ms": 1000, "listen.workers": 1}) as daemon:
+
+        def states():
+            """What the log tells, and whether it is ready."""
+            changes = [len(daemon.log_lines(f"event=database-{word}")) for word in ("away", "back")]
+            return [*changes, daemon.admin("/readyz")[0]]
+
+        with without_standby(world.postgres), daemon.client(credentials["alpha"]) as client:
+            wait_until(lambda: states() == [1, 0, 503], "it is away")
+            deadline = time.monotonic() + 6
+            while time.monotonic() < deadline:
+                if is_busy:
+                    assert client.post(smallest_report()).problem == "unavailable"
+                assert states() == [1, 0, 503]
+                time.sleep(0.02)
+        wait_until(lambda: states() == [1, 1, 200], "it is back")
 
 
 def test_partners_are_not_read_from_a_primary_that_lost_its_standby(world, daemon):
