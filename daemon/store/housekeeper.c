@@ -13,17 +13,20 @@
 #include "pg_link_int.h"
 #include "statements_int.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 /* Rests, in steps. */
 #define USUAL_REST 1
 #define CROWD_REST 9
+#define QUICK_STEP_MS 500
 
 struct housekeeper {
 	struct housekeeper_hooks hooks;
 	struct conf *conf;
 	struct pg_link *link;
 	struct event *due;
+	int32_t most; /* changes that a step takes */
 	int64_t began_ms;
 	int64_t looked_at_ms; /* when this was stored of this process: */
 	uint64_t stored;
@@ -37,14 +40,21 @@ static void come_back_in(struct housekeeper *keeper, int64_t ms)
 	evtimer_add(keeper->due, &delay);
 }
 
+static bool send_step(struct housekeeper *keeper)
+{
+	const uint32_t most = htobe32((uint32_t)keeper->most);
+	const char *values[] = {(const char *)&most};
+	const int lengths[] = {sizeof(most)};
+	return pg_link_send(keeper->link, 0, STATEMENT_HOUSEKEEP, 1, values, lengths, true);
+}
+
 static void on_due(evutil_socket_t fd, short what, void *ctx)
 {
 	struct housekeeper *keeper = ctx;
 	(void)fd;
 	(void)what;
 	keeper->began_ms = clock_monotonic_ms();
-	if (!pg_link_is_ready(keeper->link) ||
-		!pg_link_send(keeper->link, 0, STATEMENT_HOUSEKEEP, 0, NULL, NULL, true)) {
+	if (!pg_link_is_ready(keeper->link) || !send_step(keeper)) {
 		come_back_in(keeper, keeper->conf->database_housekeeping_interval_ms);
 	}
 }
@@ -74,6 +84,17 @@ int64_t housekeeper_rest_ms(const struct housekeeper_step *step, int64_t interva
 	return rest_ms < interval_ms ? rest_ms : interval_ms;
 }
 
+int32_t housekeeper_next_most(int32_t most, bool has_failed, int64_t took_ms)
+{
+	if (has_failed) {
+		return most > 1 ? most / 2 : 1;
+	}
+	if (took_ms >= QUICK_STEP_MS) {
+		return most;
+	}
+	return most < HOUSEKEEPER_MOST_CHANGES / 2 ? most * 2 : HOUSEKEEPER_MOST_CHANGES;
+}
+
 /* What has happened since the last look. */
 static struct housekeeper_step look(struct housekeeper *keeper, uint64_t changes)
 {
@@ -99,6 +120,7 @@ static void on_result(void *ctx, int kind, const PGresult *result)
 	uint64_t changes = keeper->is_failing ? 0 : strtoull(PQgetvalue(result, 0, 0), NULL, 10);
 	keeper->changes += changes;
 	struct housekeeper_step step = look(keeper, changes);
+	keeper->most = housekeeper_next_most(keeper->most, keeper->is_failing, step.took_ms);
 	come_back_in(keeper, changes > 0 ? housekeeper_rest_ms(&step, interval_ms) : interval_ms);
 }
 
@@ -127,6 +149,7 @@ struct housekeeper *housekeeper_new(struct event_base *base, struct conf *conf,
 		.on_ready = on_ready, .on_lost = on_lost, .on_result = on_result, .ctx = keeper};
 	keeper->hooks = hooks;
 	keeper->conf = conf_ref(conf);
+	keeper->most = HOUSEKEEPER_MOST_CHANGES;
 	keeper->due = evtimer_new(base, on_due, keeper);
 	if (keeper->due != NULL) {
 		keeper->link = pg_link_new(base, conf, housekeeping_statements,

@@ -3,6 +3,9 @@
 
 #include "store/housekeeper.h"
 
+/* So many usual changes take some tens of milliseconds. */
+#define HOUSEKEEPER_MOST_CHANGES 200
+
 /* What a step took, and what came meanwhile. */
 struct housekeeper_step {
 	int64_t took_ms;
@@ -16,3 +19,8 @@ struct housekeeper_step {
  * with such rests; at most interval_ms.
  */
 int64_t housekeeper_rest_ms(const struct housekeeper_step *step, int64_t interval_ms);
+/*
+ * How many changes the next step takes at most, after one of so many: half where that has failed,
+ * since the largest reports take too long for the server's patience, and twice where it was quick.
+ */
+int32_t housekeeper_next_most(int32_t most, bool has_failed, int64_t took_ms);

@@ -19,9 +19,8 @@ const struct pg_statement registry_statements[] = {
 const size_t registry_statement_count =
 	sizeof(registry_statements) / sizeof(registry_statements[0]);
 
-/* So many changes take some tens of milliseconds. */
 const struct pg_statement housekeeping_statements[] = {
-	{STATEMENT_HOUSEKEEP, "SELECT intake.housekeep(200)"},
+	{STATEMENT_HOUSEKEEP, "SELECT intake.housekeep($1)"},
 };
 const size_t housekeeping_statement_count =
 	sizeof(housekeeping_statements) / sizeof(housekeeping_statements[0]);

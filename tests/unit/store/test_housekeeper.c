@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How long housekeeping rests between two steps. What the steps do is tested with PostgreSQL.
+ * How long housekeeping rests between two steps, and how large they are. What they do is tested
+ * with PostgreSQL.
  */
 #include "housekeeper_int.h"
 
@@ -36,10 +37,38 @@ static void test_late_work_gives_way_to_more_than_it_can_keep_up_with(void **sta
 	}
 }
 
+static void test_a_step_that_fails_is_tried_with_half_as_much(void **state)
+{
+	static const struct {
+		int32_t most;
+		bool has_failed;
+		int64_t took_ms;
+		int32_t expected;
+	} cases[] = {
+		{200, true, 5000, 100},
+		{3, true, 5000, 1},
+		{1, true, 5000, 1},
+		/* It fits now: more would fail again. */
+		{100, false, 500, 100},
+		{100, false, 499, 200},
+		{1, false, 0, 2},
+		{99, false, 0, 198},
+		{150, false, 0, 200},
+		{200, false, 0, 200},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(
+			housekeeper_next_most(cases[i].most, cases[i].has_failed, cases[i].took_ms),
+			cases[i].expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_work_gives_way_to_more_than_it_can_keep_up_with),
+		cmocka_unit_test(test_a_step_that_fails_is_tried_with_half_as_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
