@@ -451,6 +451,9 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 }
 
 /*
+ * What runs too long is ended by the server, and the session is good for another attempt, before
+ * the link gives up the session.
+ *
  * A session whose end was cut off from it must not keep its locks: a batch whose sync never came is
  * no idle transaction to PostgreSQL, only a connection that is silent. The server asks it soon.
  *
@@ -459,7 +462,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
  */
 #define SESSION_OPTIONS                                                                      \
 	"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"                               \
-	" -c statement_timeout=5s -c lock_timeout=2s"                                        \
+	" -c lock_timeout=2s"                                                                \
 	" -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=2s" \
 	" -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"   \
 	" -c tcp_user_timeout=10s"                                                           \
@@ -475,12 +478,14 @@ static PGconn *dial(const struct conf *conf, const struct pg_hosts *hosts)
 	static const char *const keywords[] = {"fallback_application_name", "client_encoding",
 		"options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
 		"keepalives_count", "gssencmode", "dbname", "host", "hostaddr", "port", NULL};
-	const char *values[] = {"intaked", "UTF8",
-		conf->database_allow_unsafe_durability ? SESSION_OPTIONS
-			" -c intaked.allow_unsafe_durability=on"
-						       : SESSION_OPTIONS,
-		"10000", "10", "5", "3", "disable", conf->database_connection, hosts->names,
-		hosts->addresses, hosts->ports, NULL};
+	char options[1024];
+	int len = snprintf(options, sizeof(options), SESSION_OPTIONS " -c statement_timeout=%lld%s",
+		(long long)conf->database_batch_timeout_ms / 2,
+		conf->database_allow_unsafe_durability ? " -c intaked.allow_unsafe_durability=on"
+						       : "");
+	ENSURE(len > 0 && (size_t)len < sizeof(options));
+	const char *values[] = {"intaked", "UTF8", options, "10000", "10", "5", "3", "disable",
+		conf->database_connection, hosts->names, hosts->addresses, hosts->ports, NULL};
 	return PQconnectStartParams(keywords, values, 1);
 }
 

@@ -55,26 +55,22 @@ def test_housekeeping_that_fails_is_logged_once_and_goes_on(world, credentials):
 def test_what_takes_too_long_for_one_step_is_taken_in_smaller_ones(world, credentials):
     """The server ends a step when its time is over and undoes it: 200 of the largest reports take
     longer, and all that came after them would wait for ever."""
-    daemon = world.daemon({"database.housekeeping_interval_ms": 100})
-    daemon.add_partner("alpha")
-    options = "options='-c statement_timeout=1s'"
-    daemon.configure({"database.connection": f"{daemon.settings['database.connection']} {options}"})
-    daemon.rows(
-        """
-        CREATE FUNCTION intake.slow() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END $$;
-        CREATE TRIGGER slow BEFORE INSERT ON intake.words
-            FOR EACH ROW EXECUTE FUNCTION intake.slow()
-        """
-    )
-    daemon.start()
-    with daemon.client(credentials["alpha"]) as client:
-        post_batch(client, [smallest_report() for _ in range(80)])
-    changes = "SELECT count(*) FROM intake.change"
-    assert daemon.value(changes) > 0
-    wait_until(lambda: daemon.value(changes) == 0, "it has taken all", timeout=40)
-    assert daemon.value("SELECT count(*) FROM intake.words") == 80
-    daemon.stop()
+    settings = {"database.housekeeping_interval_ms": 100, "database.batch_timeout_ms": 2000}
+    with world.running(settings) as daemon:
+        daemon.rows(
+            """
+            CREATE FUNCTION intake.slow() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END $$;
+            CREATE TRIGGER slow BEFORE INSERT ON intake.words
+                FOR EACH ROW EXECUTE FUNCTION intake.slow()
+            """
+        )
+        with daemon.client(credentials["alpha"]) as client:
+            post_batch(client, [smallest_report() for _ in range(80)])
+        changes = "SELECT count(*) FROM intake.change"
+        assert daemon.value(changes) > 0
+        wait_until(lambda: daemon.value(changes) == 0, "it has taken all", timeout=40)
+        assert daemon.value("SELECT count(*) FROM intake.words") == 80
 
 
 def test_two_daemons_on_one_database_share_the_work(world, credentials):
