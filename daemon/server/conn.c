@@ -310,6 +310,8 @@ void conn_close(struct conn *conn, const char *reason)
 	if (conn->batch == NULL || !intake_batch_has_begun(conn->batch)) {
 		tls_stream_shutdown(&conn->stream);
 	}
+	/* Or who hangs up again and again would fill the store's queue. */
+	conn->owed = conn->batch != NULL ? intake_batch_take_in_flight(conn->batch) : 0;
 	intake_batch_free(&conn->batch);
 	conn_leave_gate(conn);
 	conn_uncount_partner(conn);
@@ -325,11 +327,43 @@ void conn_close(struct conn *conn, const char *reason)
 	event_active(conn->worker->reap, EV_TIMEOUT, 0);
 }
 
+/* Whoever has the slot that the ticket names; NULL when its memory was given back. */
+static struct conn *conn_of_slot(const struct worker *worker, uint64_t ticket)
+{
+	uint32_t slot = (uint32_t)ticket >> TICKET_NAME_BITS;
+	ENSURE(slot < worker->table.slot_count);
+	return conn_table_at(&worker->table, slot);
+}
+
 void conn_reap(struct conn *conn)
 {
 	conn_release_input(conn);
 	buf_fini(&conn->out);
-	conn_table_give_back(&conn->worker->table, conn);
+	list_remove(&conn->link);
+	if (conn->owed == 0) {
+		conn_table_give_back(&conn->worker->table, conn);
+	}
+}
+
+void conn_settle_owed(struct worker *worker, uint64_t ticket)
+{
+	struct conn *conn = conn_of_slot(worker, ticket);
+	if (conn == NULL || conn->use != ticket >> 32 || conn->owed == 0) {
+		return;
+	}
+	quota_leave_report(conn->quota);
+	bool is_reaped = list_is_empty(&conn->link);
+	if (--conn->owed == 0 && is_reaped) {
+		conn_table_give_back(&worker->table, conn);
+	}
+}
+
+/* Nobody answers any more. */
+static void forget_owed(struct conn *conn)
+{
+	for (; conn->owed > 0; conn->owed--) {
+		quota_leave_report(conn->quota);
+	}
 }
 
 void conn_close_all(struct worker *worker)
@@ -338,6 +372,7 @@ void conn_close_all(struct worker *worker)
 		struct conn *conn = conn_table_at(&worker->table, slot);
 		if (conn != NULL) {
 			conn_close(conn, "stopping");
+			forget_owed(conn);
 			buf_fini(&conn->in);
 			buf_fini(&conn->out);
 		}
@@ -352,9 +387,7 @@ uint64_t conn_ticket(const struct conn *conn, uint32_t name)
 
 struct conn *conn_from_ticket(struct worker *worker, uint64_t ticket, uint32_t *name_out)
 {
-	uint32_t slot = (uint32_t)ticket >> TICKET_NAME_BITS;
-	ENSURE(slot < worker->table.slot_count);
-	struct conn *conn = conn_table_at(&worker->table, slot);
+	struct conn *conn = conn_of_slot(worker, ticket);
 	bool waits = conn != NULL && (conn->state == CONN_WAIT || conn->state == CONN_BATCH);
 	*name_out = (uint32_t)ticket & ((1U << TICKET_NAME_BITS) - 1);
 	return waits && conn->use == ticket >> 32 ? conn : NULL;

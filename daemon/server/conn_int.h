@@ -95,6 +95,7 @@ struct conn {
 	struct quota *quota;    /* of that partner */
 	int64_t quota_retry_ms; /* when a quota will have what the request needs; 0: it has */
 	struct quota_demand quota_taken; /* for the request */
+	uint32_t owed; /* reports that were in flight when it was closed, and still are */
 
 	struct buf in;
 	size_t in_charged; /* bytes of it in the worker's input_bytes */
@@ -145,8 +146,10 @@ void conn_drive(struct conn *conn);
 /* The same, unless the store has the request. */
 void conn_go_on(struct conn *conn);
 void conn_close(struct conn *conn, const char *reason);
-/* Frees what a closed connection holds, for its slot's next use. */
+/* Frees what a closed connection holds, for its slot's next use if the store owes it nothing. */
 void conn_reap(struct conn *conn);
+/* The store has answered somebody who is gone. */
+void conn_settle_owed(struct worker *worker, uint64_t ticket);
 /* At the worker's end: what they hold is freed too. */
 void conn_close_all(struct worker *worker);
 /* Names the connection, and which of a batch's results, to the store. */

@@ -85,6 +85,14 @@ void intake_batch_free(struct intake_batch **batch_ptr)
 	*batch_ptr = NULL;
 }
 
+uint32_t intake_batch_take_in_flight(struct intake_batch *batch)
+{
+	intake_batch_leave_unused(batch);
+	uint32_t in_flight = batch->in_flight;
+	batch->in_flight = 0;
+	return in_flight;
+}
+
 size_t intake_batch_bytes(const struct intake_batch *batch)
 {
 	size_t gathered = batch->atomic != NULL ? store_atomic_bytes(batch->atomic) : 0;

@@ -24,6 +24,9 @@ enum intake_lines {
 /* For the request whose head was accepted. NULL when memory is short. */
 MUST_CHECK struct intake_batch *intake_batch_new(struct conn *conn);
 void intake_batch_free(struct intake_batch **batch);
+/* Its reports that the store has and that count in the partner's quota; now they are the caller's.
+ */
+uint32_t intake_batch_take_in_flight(struct intake_batch *batch);
 /* Memory held for it. */
 size_t intake_batch_bytes(const struct intake_batch *batch);
 

@@ -160,6 +160,7 @@ static void on_store_result(void *ctx, uint64_t ticket, const struct store_resul
 	struct conn *conn = conn_from_ticket(worker, ticket, &name);
 	if (conn == NULL) {
 		metric_add(&worker->metrics.answers_dropped, 1);
+		conn_settle_owed(worker, ticket);
 	} else if (conn->state == CONN_BATCH) {
 		intake_batch_result(conn, name, result);
 	} else {
