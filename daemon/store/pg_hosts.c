@@ -33,6 +33,7 @@ void pg_hosts_init(struct pg_hosts *hosts, const char *connection)
 	hosts->names = value_of(hosts->options, "host");
 	hosts->addresses = value_of(hosts->options, "hostaddr");
 	hosts->ports = value_of(hosts->options, "port");
+	hosts->session_options = value_of(hosts->options, "options");
 	const char *each = hosts->addresses != NULL ? hosts->addresses : hosts->names;
 	hosts->count = each != NULL ? count_entries(each) : 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The servers that a connection string names, in the order in which they are tried.
+ * The servers that a connection string names, in the order in which they are tried, and the
+ * settings that it has for a session.
  *
  * libpq goes on to the next one when a server refuses, but waits for ever for one that takes the
  * connection, or not even that, and says nothing. The link gives such an attempt up and has the
@@ -12,12 +13,13 @@
 #include <stddef.h>
 
 struct pg_hosts {
-	PQconninfoOption *options; /* owns what the lists below point to */
+	PQconninfoOption *options; /* owns what is pointed to below */
 	/* Comma-separated, each NULL when the string does not have it. */
 	char *names;
 	char *addresses;
 	char *ports;
-	size_t count; /* below 2 there is nothing to choose from */
+	size_t count;                /* below 2 there is nothing to choose from */
+	const char *session_options; /* as -c name=value, for the server; NULL: none */
 };
 
 /* A string that cannot be read, or no memory, leaves it without hosts: libpq will say why. */

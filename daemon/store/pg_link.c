@@ -10,6 +10,7 @@
  */
 #include "pg_link_int.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -25,6 +26,7 @@
 #define PG_BACK_OFF_FIRST_MS 100
 #define PG_BACK_OFF_LAST_MS 2000
 #define INSUFFICIENT_PRIVILEGE "42501"
+#define SESSION_OPTIONS_MAX_BYTES ((size_t)64 * 1024)
 
 enum pg_link_state {
 	PG_LINK_DOWN,
@@ -469,6 +471,20 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"            \
 	" -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
 
+/* Of two settings of a name the later one wins: the operator's. */
+static bool print_session_options(
+	struct buf *out, const struct conf *conf, const struct pg_hosts *hosts)
+{
+	const char *theirs = hosts->session_options != NULL ? hosts->session_options : "";
+	return buf_printf(out, SESSION_OPTIONS " -c statement_timeout=%lld%s %s",
+		       (long long)conf->database_batch_timeout_ms / 2,
+		       conf->database_allow_unsafe_durability
+			       ? " -c intaked.allow_unsafe_durability=on"
+			       : "",
+		       theirs) &&
+		buf_append(out, "", 1);
+}
+
 /*
  * dbname is expanded where it stands, behind our own settings, so that what the operator's string
  * says wins; what comes after it is of the same string, in the order that has come of it.
@@ -476,17 +492,19 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 static PGconn *dial(const struct conf *conf, const struct pg_hosts *hosts)
 {
 	static const char *const keywords[] = {"fallback_application_name", "client_encoding",
-		"options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
-		"keepalives_count", "gssencmode", "dbname", "host", "hostaddr", "port", NULL};
-	char options[1024];
-	int len = snprintf(options, sizeof(options), SESSION_OPTIONS " -c statement_timeout=%lld%s",
-		(long long)conf->database_batch_timeout_ms / 2,
-		conf->database_allow_unsafe_durability ? " -c intaked.allow_unsafe_durability=on"
-						       : "");
-	ENSURE(len > 0 && (size_t)len < sizeof(options));
-	const char *values[] = {"intaked", "UTF8", options, "10000", "10", "5", "3", "disable",
-		conf->database_connection, hosts->names, hosts->addresses, hosts->ports, NULL};
-	return PQconnectStartParams(keywords, values, 1);
+		"tcp_user_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
+		"gssencmode", "dbname", "options", "host", "hostaddr", "port", NULL};
+	PGconn *connection = NULL;
+	struct buf options;
+	buf_init(&options, SESSION_OPTIONS_MAX_BYTES);
+	if (print_session_options(&options, conf, hosts)) {
+		const char *values[] = {"intaked", "UTF8", "10000", "10", "5", "3", "disable",
+			conf->database_connection, options.data, hosts->names, hosts->addresses,
+			hosts->ports, NULL};
+		connection = PQconnectStartParams(keywords, values, 1);
+	}
+	buf_fini(&options);
+	return connection;
 }
 
 static void link_start(struct pg_link *link)

@@ -271,6 +271,36 @@ def test_partners_are_not_read_from_a_primary_that_lost_its_standby(world, daemo
     wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=20)
 
 
+def test_settings_of_the_connection_are_added_to_the_daemons_own(world, credentials):
+    """An operator who sets one thing must not lose all others, timeouts above all."""
+    daemon = world.daemon({"database.allow_unsafe_durability": True})
+    daemon.add_partner("alpha")
+    options = "options='-c work_mem=5MB -c lock_timeout=3s'"
+    daemon.configure({"database.connection": f"{daemon.settings['database.connection']} {options}"})
+    daemon.rows(
+        """
+        CREATE TABLE intake.noted (name text, setting text);
+        GRANT INSERT ON intake.noted TO PUBLIC;
+        CREATE FUNCTION intake.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO intake.noted SELECT s.name, s.setting FROM pg_settings AS s;
+            INSERT INTO intake.noted
+                SELECT 'unsafe', current_setting('intaked.allow_unsafe_durability', true);
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER note BEFORE INSERT ON intake.report
+            FOR EACH ROW EXECUTE FUNCTION intake.note()
+        """
+    )
+    daemon.start()
+    with daemon.client(credentials["alpha"]) as client:
+        assert client.post(smallest_report()).status == 201
+    found = dict(daemon.rows("SELECT name, setting FROM intake.noted"))
+    assert (found["work_mem"], found["lock_timeout"]) == ("5120", "3000")
+    assert (found["statement_timeout"], found["client_connection_check_interval"]) == ("5000", "2000")
+    assert (found["plan_cache_mode"], found["unsafe"]) == ("force_generic_plan", "on")
+    daemon.stop()
+
+
 def test_session_that_would_not_be_told_is_not_used(world):
     """Of a commit that its standby lacks only a warning tells."""
     daemon = world.daemon()
