@@ -144,24 +144,40 @@ static void check_paths(struct conf_draft *draft)
 	}
 }
 
+/* Whether libpq, which has read nothing, had no memory to do it with. */
+static bool is_for_memory(const char *words)
+{
+	return words == NULL || strcmp(words, "out of memory\n") == 0;
+}
+
 /* Neither the text nor libpq's words on it are shown: both may hold a password. */
+static void check_connection(struct conf_draft *draft, enum conf_row row)
+{
+	const struct conf_setting *setting = conf_setting(row);
+	char *words = NULL;
+	PQconninfoOption *options = PQconninfoParse(conf_value_text(draft->conf, row), &words);
+	if (options == NULL) {
+		draft->marks[row].is_bad = true;
+		conf_draft_fault(draft, line_of(draft, row), "%s.%s %s", setting->section,
+			setting->name,
+			is_for_memory(words)
+				? "was not looked at: no memory"
+				: "is not understood by libpq, expected keyword = value with "
+				  "quotes around what has spaces in it, or a postgresql:// "
+				  "address");
+	}
+	PQfreemem(words);
+	PQconninfoFree(options);
+}
+
 static void check_connections(struct conf_draft *draft)
 {
 	static const enum conf_row rows[] = {CONF_ROW_database_connection,
 		CONF_ROW_database_operator_connection, CONF_ROW_database_owner_connection};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct conf_setting *setting = conf_setting(rows[i]);
-		const char *text = conf_value_text(draft->conf, rows[i]);
-		PQconninfoOption *options =
-			is_good(draft, rows[i]) ? PQconninfoParse(text, NULL) : NULL;
-		if (options == NULL && is_good(draft, rows[i])) {
-			draft->marks[rows[i]].is_bad = true;
-			conf_draft_fault(draft, line_of(draft, rows[i]),
-				"%s.%s is not understood by libpq, expected keyword = value with "
-				"quotes around what has spaces in it, or a postgresql:// address",
-				setting->section, setting->name);
+		if (is_good(draft, rows[i])) {
+			check_connection(draft, rows[i]);
 		}
-		PQconninfoFree(options);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 
 #include <inttypes.h>
+#include <libpq-fe.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -28,6 +29,23 @@ void *__wrap_malloc(size_t size)
 		return NULL;
 	}
 	return __real_malloc(size);
+}
+
+/* Connection strings for which there is no memory, and what libpq says then. */
+static int failing_parses;
+static const char *words_of_failure;
+
+PQconninfoOption *__real_PQconninfoParse(const char *text, char **words_out);
+PQconninfoOption *__wrap_PQconninfoParse(const char *text, char **words_out);
+
+PQconninfoOption *__wrap_PQconninfoParse(const char *text, char **words_out)
+{
+	if (failing_parses == 0) {
+		return __real_PQconninfoParse(text, words_out);
+	}
+	failing_parses--;
+	*words_out = words_of_failure != NULL ? strdup(words_of_failure) : NULL;
+	return NULL;
 }
 
 struct heard {
@@ -585,6 +603,22 @@ static void test_a_file_without_memory_for_all_of_it_is_refused(void **state)
 	}
 }
 
+static void test_a_connection_without_memory_is_not_called_wrong(void **state)
+{
+	static const char *const words[] = {NULL, "out of memory\n"};
+	const struct folder *folder = *state;
+	write_file(folder, "", 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct heard heard = {.count = 0};
+		failing_parses = 1;
+		words_of_failure = words[i];
+		assert_null(conf_load(folder->file, on_fault, &heard));
+		assert_int_equal(heard.count, 1);
+		assert_starts_with(heard.sentences[0] + strlen(folder->file),
+			": database.connection was not looked at: no memory");
+	}
+}
+
 struct address_case {
 	const char *listen;
 	const char *admin;
@@ -955,6 +989,7 @@ int main(void)
 		CASE(test_a_byte_zero_is_refused),
 		CASE(test_a_file_is_taken_at_its_largest_and_refused_one_byte_past_it),
 		CASE(test_a_file_without_memory_for_all_of_it_is_refused),
+		CASE(test_a_connection_without_memory_is_not_called_wrong),
 		CASE(test_addresses_are_checked_and_kept_apart),
 		CASE(test_socket_paths_are_taken_up_to_107_bytes),
 		CASE(test_two_sockets_at_one_path_are_refused),
