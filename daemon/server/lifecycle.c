@@ -4,7 +4,7 @@
  * registry; each worker has connections and a link to the database. What they share is: immutable
  * snapshots by reference count (generation, registry), sent as mail; counters that their worker
  * writes and the main thread reads; and the atomics of struct shared and of event_memory. There is
- * no lock.
+ * one lock, around the reason of an outage (shared.h), and nothing else is done while it is held.
  *
  * Start. Everything that can be wrong for good is found before READY: files are checked, sockets
  * bound, and the database asked once. A database that is away does not hold READY back for longer
