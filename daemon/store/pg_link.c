@@ -466,6 +466,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"                               \
 	" -c lock_timeout=2s"                                                                \
 	" -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=2s" \
+	" -c idle_session_timeout=0"                                                         \
 	" -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"   \
 	" -c tcp_user_timeout=10s"                                                           \
 	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"            \

@@ -157,6 +157,21 @@ def test_batch_has_as_long_as_it_is_given(world, credentials):
         assert daemon.metrics()["intaked_commit_resends_total"] == 0
 
 
+def test_session_without_work_is_kept(world):
+    """Whatever the server does with others that are idle: each end of one would look like an outage."""
+    with world.running({"database.registry_poll_ms": 500}) as daemon:
+        world.postgres.query(ADMINISTRATOR, "ALTER SYSTEM SET idle_session_timeout = '200ms'")
+        try:
+            world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+            deadline = time.monotonic() + 2
+            while time.monotonic() < deadline:
+                assert not daemon.log_lines("database-away")
+                time.sleep(0.05)
+        finally:
+            world.postgres.query(ADMINISTRATOR, "ALTER SYSTEM RESET idle_session_timeout")
+            world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
+
+
 def test_look_up_survives_a_lost_connection(daemon, alpha):
     report = smallest_report()
     assert alpha.post(report).status == 201
