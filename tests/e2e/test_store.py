@@ -157,6 +157,26 @@ def test_batch_has_as_long_as_it_is_given(world, credentials):
         assert daemon.metrics()["intaked_commit_resends_total"] == 0
 
 
+@pytest.mark.parametrize("length", [None, 0])
+def test_reports_stay_out_of_the_servers_log_as_the_manual_says(world, credentials, length):
+    """Of a role without the setting they do not: else this would test nothing."""
+    report = smallest_report(title=f"Not for any log: {length}")
+    settings = ["ALTER ROLE daemon RESET log_parameter_max_length"]
+    if length is not None:
+        settings = [f"ALTER ROLE daemon SET log_parameter_max_length = {length}"]
+    settings.append("ALTER ROLE daemon SET log_min_duration_statement = 0")
+    for setting in settings:
+        world.postgres.query(ADMINISTRATOR, setting)
+    try:
+        with world.running() as daemon, daemon.client(credentials["alpha"]) as client:
+            assert client.post(report).status == 201
+    finally:
+        world.postgres.query(ADMINISTRATOR, "ALTER ROLE daemon RESET ALL")
+    logged = world.postgres.log.read_text()
+    assert "FROM intake.store(" in logged
+    assert (report["title"] in logged) == (length is None)
+
+
 def test_session_without_work_is_kept(world):
     """Whatever the server does with others that are idle: each end of one would look like an outage."""
     with world.running({"database.registry_poll_ms": 500}) as daemon:
