@@ -5,9 +5,11 @@
  */
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const struct {
@@ -95,6 +97,14 @@ static void line_finish(struct log_line *line)
 	line->text[line->len] = '\0';
 }
 
+/* Who reads from a socket, such as the journal, must not hold up what is served when it does not.
+ */
+static ssize_t write_to_stderr(const char *text, size_t len)
+{
+	ssize_t sent = send(STDERR_FILENO, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sent < 0 && errno == ENOTSOCK ? write(STDERR_FILENO, text, len) : sent;
+}
+
 /* The sink gets the text without a line feed; where it fails, standard error is tried. */
 static bool line_write(struct log_line *line, int syslog_priority)
 {
@@ -102,7 +112,7 @@ static bool line_write(struct log_line *line, int syslog_priority)
 		return true;
 	}
 	line->text[line->len++] = '\n';
-	return write(STDERR_FILENO, line->text, line->len) == (ssize_t)line->len;
+	return write_to_stderr(line->text, line->len) == (ssize_t)line->len;
 }
 
 void log_event(enum log_severity severity, const char *event, const char *fmt, ...)

@@ -5,31 +5,27 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-/* The journal's own macros would send our file and line with each entry. */
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define FIELD_PREFIX "INTAKED_"
 #define NAME_MAX_LEN 48
 
 static void add_field(struct journal_entry *entry, const char *name, struct str value)
 {
 	size_t room = sizeof(entry->text) - entry->used;
-	int len = snprintf(entry->text + entry->used, room, "%s=%.*s", name, STR_ARG(value));
-	if (entry->field_count == JOURNAL_FIELDS_MAX || len < 0 || (size_t)len >= room) {
-		return;
+	int len = snprintf(entry->text + entry->used, room, "%s=%.*s\n", name, STR_ARG(value));
+	if (len >= 0 && (size_t)len < room) {
+		entry->used += (size_t)len;
 	}
-	entry->fields[entry->field_count++] =
-		(struct iovec){entry->text + entry->used, (size_t)len};
-	entry->used += (size_t)len + 1;
 }
 
 /* A quoted value ends at its quote, of which it holds none: log_escape writes \x22. */
@@ -72,7 +68,6 @@ static void add_pairs(struct journal_entry *entry, const char *text)
 void journal_entry_make(struct journal_entry *entry, int syslog_priority, const char *line)
 {
 	char priority[16];
-	entry->field_count = 0;
 	entry->used = 0;
 	snprintf(priority, sizeof(priority), "%d", syslog_priority);
 	add_field(entry, "MESSAGE", str_from(line));
@@ -81,11 +76,17 @@ void journal_entry_make(struct journal_entry *entry, int syslog_priority, const 
 	add_pairs(entry, line);
 }
 
+static int journal_fd = -1;
+
+/* sd_journal_sendv(3) would wait for a journal that does not read. */
 static bool write_entry(int syslog_priority, const char *line)
 {
+	static const struct sockaddr_un address = {
+		.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
 	struct journal_entry entry;
 	journal_entry_make(&entry, syslog_priority, line);
-	return sd_journal_sendv(entry.fields, entry.field_count) == 0;
+	return sendto(journal_fd, entry.text, entry.used, MSG_NOSIGNAL | MSG_DONTWAIT,
+		       (const struct sockaddr *)&address, sizeof(address)) == (ssize_t)entry.used;
 }
 
 /* systemd names the journal's socket in JOURNAL_STREAM as device:inode (systemd.exec(5)). */
@@ -98,7 +99,11 @@ void journal_use_if_it_is_stderr(void)
 		return;
 	}
 	snprintf(expected, sizeof(expected), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	if (strcmp(stream, expected) == 0) {
+	if (strcmp(stream, expected) != 0) {
+		return;
+	}
+	journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (journal_fd >= 0) {
 		log_set_sink(write_entry);
 	}
 }

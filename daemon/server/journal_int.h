@@ -7,19 +7,17 @@
 #pragma once
 
 #include <stddef.h>
-#include <sys/uio.h>
 
-#define JOURNAL_FIELDS_MAX 32
-
-/* One entry, as sd_journal_sendv takes it. Its fields point into itself. */
+/* One entry as the journal's socket takes it: a NAME=value a line. */
 struct journal_entry {
-	struct iovec fields[JOURNAL_FIELDS_MAX];
-	int field_count;
-	char text[6144]; /* of the fields, one behind the other */
+	char text[6144];
 	size_t used;
 };
 
-/* Of a line as log.h describes it. What finds no room is in the message all the same. */
+/*
+ * Of a line as log.h describes it, which has no line feed. What finds no room is in the message all
+ * the same.
+ */
 void journal_entry_make(struct journal_entry *entry, int syslog_priority, const char *line);
 /* If standard error is the journal, lines go there from now on. Before threads start. */
 void journal_use_if_it_is_stderr(void);

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import time
 from contextlib import contextmanager
 from itertools import count
@@ -218,6 +219,33 @@ def test_the_journal_has_fields(serving):
     assert {"ready", "stopping"} <= events, events
     refused = next(entry for entry in entries if entry.get("INTAKED_EVENT") == "reload-refused")
     assert refused["PRIORITY"] == "3"
+
+
+@contextmanager
+def journal_that_does_not_read(machine):
+    """Stopped, with its socket full."""
+    pid = machine.property("MainPID", "systemd-journald.service")
+    machine.run(f"kill -STOP {pid}")
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+            filler.setblocking(False)
+            filler.connect(f"/proc/{machine.leader}/root/run/systemd/journal/socket")
+            with pytest.raises(BlockingIOError):
+                for _ in range(100000):
+                    filler.send(b"MESSAGE=filler\n")
+        yield
+    finally:
+        machine.run(f"kill -CONT {pid}")
+
+
+def test_a_journal_that_hangs_holds_nobody_up(serving):
+    with journal_that_does_not_read(serving):
+        for _ in range(5):
+            serving.run("systemctl reload intaked")
+        assert send(serving, "SERVICE-14") == "201"
+        assert readiness(serving) == "200"
+    # What its socket has no room for comes over standard error.
+    wait_until(lambda: len(serving.journal("event=reloaded")) >= 5, "the journal has it")
 
 
 # --- sockets that systemd holds

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -162,6 +163,23 @@ static void test_lines_that_can_be_written_nowhere_are_counted(void **state)
 	assert_int_equal(log_lost_lines(), before + 1);
 }
 
+static void test_who_does_not_read_from_a_socket_is_not_waited_for(void **state)
+{
+	uint64_t before = log_lost_lines();
+	int fds[2];
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	capture_start();
+	assert_int_equal(dup2(fds[0], STDERR_FILENO), STDERR_FILENO);
+	for (int i = 0; i < 100000 && log_lost_lines() == before; i++) {
+		log_info("e", "a=%d", i);
+	}
+	capture_stop();
+	close(fds[0]);
+	close(fds[1]);
+	assert_true(log_lost_lines() > before);
+}
+
 static void test_severities_are_found_by_name(void **state)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error", "fatal"};
@@ -222,6 +240,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			test_what_a_sink_does_not_take_goes_to_standard_error, reset),
 		cmocka_unit_test_setup(test_lines_that_can_be_written_nowhere_are_counted, reset),
+		cmocka_unit_test_setup(
+			test_who_does_not_read_from_a_socket_is_not_waited_for, reset),
 		cmocka_unit_test_setup(test_severities_are_found_by_name, reset),
 		cmocka_unit_test_setup(test_escaped_text_is_quoted_printable_ascii, reset),
 		cmocka_unit_test_setup(test_escaped_text_is_cut_within_its_room, reset),
