@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import BUILD, ROOT
-from machine import Machine, make_root, run, why_no_machine
+from machine import SAYS_YES, Machine, make_root, run, why_no_machine
 from readme import Guide, sections
 
 SERVING = "The first partner"
@@ -25,9 +25,17 @@ def packages():
     for stale in (ROOT / "build/package").glob("*.deb"):
         stale.unlink()
     script = sections()["Build the packages"]
-    done = subprocess.run(
-        ["bash", "-euc", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    with tempfile.NamedTemporaryFile("w") as says_yes:
+        says_yes.write(SAYS_YES)
+        says_yes.flush()
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            cwd=ROOT,
+            env=dict(os.environ, APT_CONFIG=says_yes.name, DEBIAN_FRONTEND="noninteractive"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     return sorted((ROOT / "build/package").glob("*.deb"))
 

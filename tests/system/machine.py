@@ -22,6 +22,8 @@ DPKG_OPTIONS = ["path-exclude=/usr/share/doc/*", "path-exclude=/usr/share/man/*"
                 "path-exclude=/usr/share/locale/*", "path-include=/usr/share/doc/intake*"]  # fmt: skip
 ENVIRONMENT = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
                "TERM=dumb", "DEBIAN_FRONTEND=noninteractive"]  # fmt: skip
+# Whoever installs says yes.
+SAYS_YES = "APT::Get::Assume-Yes true;\n"
 BOOT_TIMEOUT = 120
 
 
@@ -95,8 +97,7 @@ class Machine:
         (self.root / "etc/hosts").write_text(
             "127.0.0.1 localhost intake intake.example.org db.example.org\n"
         )
-        # Whoever installs says yes.
-        (self.root / "etc/apt/apt.conf.d/yes").write_text("APT::Get::Assume-Yes true;\n")
+        (self.root / "etc/apt/apt.conf.d/yes").write_text(SAYS_YES)
         self.process = None
         self.leader = None
 

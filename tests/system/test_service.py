@@ -267,6 +267,27 @@ def test_nobody_is_refused_while_a_passed_socket_outlives_the_daemon(serving):
         )
 
 
+def test_a_start_after_a_fault_opens_the_port_of_systemd_again(serving):
+    serving.run(
+        "systemctl stop intaked\nsystemctl enable --now intaked.socket\nsystemctl start intaked"
+    )
+    try:
+        with configured(serving, "listen { colour = 1 }\n"):
+            serving.run("systemctl restart intaked", is_checked=False)
+            # Somebody waits, so it is tried again until systemd has enough of it.
+            send(serving, "SERVICE-15")
+            wait_until(
+                lambda: serving.property("ActiveState", "intaked.socket") == "failed",
+                "the port is given up",
+                30,
+            )
+        serving.run("systemctl start intaked")
+        assert serving.property("ActiveState", "intaked.socket") == "active"
+        assert send(serving, "SERVICE-15") == "201"
+    finally:
+        serving.run("systemctl disable --now intaked.socket\nsystemctl start intaked")
+
+
 CONTROL_SOCKET = """[Socket]
 ListenStream=/run/intaked/control
 FileDescriptorName=control
