@@ -49,6 +49,16 @@ static void forget_libpq_environment(void)
 	}
 }
 
+/*
+ * libpq resolves names in threads that serve: with the resolver's own patience a name server that
+ * does not answer would hold the start back, and starve the watchdog. Who connects tries again
+ * soon.
+ */
+static void bound_the_resolver(void)
+{
+	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
@@ -90,5 +100,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	forget_libpq_environment();
+	bound_the_resolver();
 	return only_checks ? lifecycle_check(path, with_database) : lifecycle_run(path);
 }

@@ -130,6 +130,35 @@ def test_a_database_that_is_away_does_not_hold_the_start_back(serving):
     assert send(serving, "SERVICE-2") == "201"
 
 
+@contextmanager
+def name_servers_that_do_not_answer(machine):
+    machine.run(
+        "printf 'nameserver 127.0.0.%d\\n' 53 54 55 >/etc/resolv.conf\n"
+        "nft 'add table inet silent; add chain inet silent input"
+        " { type filter hook input priority 0; }; add rule inet silent input udp dport 53 drop'"
+    )
+    try:
+        yield
+    finally:
+        machine.run("nft delete table inet silent\nrm /etc/resolv.conf")
+
+
+def test_name_servers_that_do_not_answer_end_nothing(serving):
+    """With the resolver's own patience each try takes half a minute, as long as the watchdog waits."""
+    name = "database { connection = 'host=db.example.net dbname=intaked user=intaked' }\n"
+    with name_servers_that_do_not_answer(serving), configured(serving, name):
+        began = time.monotonic()
+        serving.run("systemctl restart intaked")
+        assert time.monotonic() - began < 10 * PATIENCE
+        assert "away" in serving.property("StatusText")
+        pid = serving.property("MainPID")
+        while time.monotonic() - began < 40:
+            assert readiness(serving) == "503"
+        assert serving.property("MainPID") == pid
+    serving.run("systemctl restart intaked")
+    assert send(serving, "SERVICE-16") == "201"
+
+
 def test_a_fault_ends_the_start_for_good_and_is_named(serving):
     with configured(serving, "listen { colour = 1 }\n"):
         done = serving.run("systemctl restart intaked", is_checked=False)
