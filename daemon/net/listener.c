@@ -117,6 +117,23 @@ static void keep_alive(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
+/* Where a system has no IPv6, all addresses are those of IPv4: address is made to say so. */
+static int open_socket(struct sockaddr_storage *address, socklen_t *len)
+{
+	struct sockaddr_in6 in6;
+
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	memcpy(&in6, address, sizeof(in6));
+	if (fd >= 0 || errno != EAFNOSUPPORT || address->ss_family != AF_INET6 ||
+		!IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr)) {
+		return fd;
+	}
+	const struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = in6.sin6_port};
+	memcpy(address, &in4, sizeof(in4));
+	*len = sizeof(in4);
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
 bool listener_socket_open(struct listener_socket *listening, const char *address, int backlog,
 	mode_t unix_mode, struct err *err)
 {
@@ -127,7 +144,7 @@ bool listener_socket_open(struct listener_socket *listening, const char *address
 	if (!address_parse(address, &parsed, &len, err)) {
 		return false;
 	}
-	int fd = socket(parsed.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = open_socket(&parsed, &len);
 	if (fd < 0) {
 		return err_set(err, "%s: socket: %s", address, strerror(errno));
 	}

@@ -130,6 +130,12 @@ def test_a_database_that_is_away_does_not_hold_the_start_back(serving):
     assert send(serving, "SERVICE-2") == "201"
 
 
+def test_a_system_without_ipv6_is_served_by_default(serving):
+    with dropped_in(serving, "[Service]\nRestrictAddressFamilies=~AF_INET6\n"):
+        assert serving.journal("event=ready", "address=0.0.0.0:8443")
+        assert send(serving, "SERVICE-17") == "201"
+
+
 @contextmanager
 def name_servers_that_do_not_answer(machine):
     machine.run(
