@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Newer packages, and the end of the service."""
 
+import os
 import shutil
 
 import pytest
@@ -56,6 +57,34 @@ def test_a_request_in_flight_is_answered_by_the_old_one(serving, next_packages):
     assert serving.property("MainPID") != pid
     assert stored(serving, "UPGRADE-2") == 1
     assert send(serving, "UPGRADE-3") == "201"
+
+
+def test_what_the_unit_sets_is_set_when_the_new_one_is_tried(serving, next_packages):
+    """Variables of a drop-in, and credentials, which the configuration refers to."""
+    key = serving.path("/etc/intaked/server.key")
+    configuration = serving.path("/etc/intaked/intaked.conf")
+    before = configuration.read_text()
+    configuration.write_text(
+        before + 'listen { backlog = "${BACKLOG}" }\n'
+        'tls { key = "${CREDENTIALS_DIRECTORY}/server.key" }\n'
+    )
+    owner = key.stat()
+    os.chown(key, 0, 0)
+    serving.drop_in(
+        "[Service]\nEnvironment=BACKLOG=64 'OTHER=two words'\n"
+        "LoadCredential=server.key:/etc/intaked/server.key\n"
+    )
+    try:
+        serving.run("systemctl restart intaked")
+        pid = serving.property("MainPID")
+        serving.run("apt-get install --reinstall ./next/intaked_*.deb")
+        wait_until(lambda: readiness(serving) == "200", "the new one is ready")
+        assert serving.property("MainPID") != pid
+    finally:
+        serving.drop_in("")
+        os.chown(key, owner.st_uid, owner.st_gid)
+        configuration.write_text(before)
+        serving.run("systemctl restart intaked")
 
 
 def is_sending(machine):
