@@ -266,6 +266,15 @@ static void stop_base(struct process *process)
 	}
 }
 
+/* Until it is handled the signal would end the process, which systemd takes for a clean end. */
+static void hold_reload_back(int how)
+{
+	sigset_t reload;
+	sigemptyset(&reload);
+	sigaddset(&reload, SIGHUP);
+	pthread_sigmask(how, &reload, NULL);
+}
+
 static bool start_signals(struct process *process, struct err *err)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
@@ -275,6 +284,7 @@ static bool start_signals(struct process *process, struct err *err)
 			return err_set(err, "cannot handle signals");
 		}
 	}
+	hold_reload_back(SIG_UNBLOCK);
 	return true;
 }
 
@@ -467,6 +477,7 @@ int lifecycle_run(const char *path)
 		.started_at_us = clock_wall_us()};
 	size_t started = 0;
 
+	hold_reload_back(SIG_BLOCK);
 	event_memory_init();
 	journal_use_if_it_is_stderr();
 	report_check_init();

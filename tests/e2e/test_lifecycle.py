@@ -124,6 +124,29 @@ def reload_by_signal(daemon):
     os.kill(daemon.process.pid, signal.SIGHUP)
 
 
+def test_hangup_during_the_start_is_a_reload_after_it(world):
+    """A pipe in place of a file holds the start up."""
+    pipe = world.folder / "security.txt"
+    os.mkfifo(pipe)
+    daemon = world.daemon({"security_txt.file": str(pipe)})
+    daemon.start(is_ready_expected=False)
+    writer = []
+
+    def is_reading():
+        with suppress(OSError):
+            writer.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return writer
+
+    wait_until(is_reading, "the daemon reads the file")
+    daemon.configure({"security_txt.file": ""})
+    daemon.process.send_signal(signal.SIGHUP)
+    os.write(writer[0], b"Contact: mailto:a@example.org\nExpires: 2199-01-01T00:00:00Z\n")
+    os.close(writer[0])
+    wait_until(lambda: daemon.log_lines("event=reloaded"), "it has reloaded")
+    wait_until(lambda: daemon.notify.has("READY=1"), "it is ready")
+    daemon.stop()
+
+
 def test_reload_changes_settings_without_dropping_connections(world, credentials):
     with world.running() as daemon, daemon.raw_client(credentials["alpha"]) as raw:
         assert raw.exchange(WHOAMI).status == 200
