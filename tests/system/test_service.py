@@ -165,6 +165,33 @@ def test_name_servers_that_do_not_answer_end_nothing(serving):
     assert send(serving, "SERVICE-16") == "201"
 
 
+SLOW_CLOCK = """[Unit]
+DefaultDependencies=no
+Before=time-sync.target
+Wants=time-sync.target
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/sleep 3
+ExecStart=/usr/bin/touch /run/clock-is-set
+"""
+
+
+def test_the_start_waits_for_the_clock_where_something_sets_it(serving):
+    """Certificates are not valid yet by a clock that is behind, and that would be a fault for good."""
+    unit = serving.path("/etc/systemd/system/slow-clock.service")
+    unit.write_text(SLOW_CLOCK)
+    try:
+        serving.run(
+            "systemctl daemon-reload\nsystemctl stop intaked time-sync.target\n"
+            "systemctl start --no-block slow-clock intaked"
+        )
+        wait_until(lambda: serving.property("ActiveState") == "active", "it has started")
+        serving.run("test -e /run/clock-is-set")
+    finally:
+        unit.unlink()
+        serving.run("systemctl daemon-reload\nrm -f /run/clock-is-set")
+
+
 def test_a_fault_ends_the_start_for_good_and_is_named(serving):
     with configured(serving, "listen { colour = 1 }\n"):
         done = serving.run("systemctl restart intaked", is_checked=False)
