@@ -375,6 +375,41 @@ def test_passed_control_socket_outlives_the_daemon(serving):
     serving.run("systemctl reload intaked")
 
 
+# --- retention
+
+
+def locks_held(machine):
+    return int(
+        machine.output(
+            "cd /; runuser -u postgres -- psql intaked --tuples-only --no-align --command"
+            " \"SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'\""
+        )
+    )
+
+
+def test_a_retention_that_hangs_fails_before_its_timer_comes_again(serving):
+    unit = "intaked-retention.service"
+    assert serving.property("TimeoutStartUSec", unit) == "20h"
+    # Less patience, and somebody who holds a lock.
+    serving.drop_in("[Service]\nTimeoutStartSec=2\n", unit)
+    holder = serving.start(
+        "cd /; runuser -u postgres -- psql intaked --command 'BEGIN; LOCK TABLE intake.report_key;"
+        " SELECT pg_sleep(600)'"
+    )
+    try:
+        wait_until(lambda: locks_held(serving) > 0, "the lock is held")
+        assert serving.run(f"systemctl start {unit}", is_checked=False).returncode != 0
+        assert serving.property("Result", unit) == "timeout"
+    finally:
+        serving.drop_in("", unit)
+        serving.run(
+            "cd /; runuser -u postgres -- psql intaked --command \"SELECT pg_terminate_backend(pid)"
+            " FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK%'\""
+        )
+        holder.communicate(timeout=30)
+    serving.run(f"systemctl start {unit}")
+
+
 # --- shortage
 
 
