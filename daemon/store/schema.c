@@ -20,7 +20,7 @@ const char SCHEMA_SESSION_SQL[] =
 	" 'intake.indicator'::regtype::oid, 'intake.refusal'::regtype::oid,"
 	" current_setting('fsync'), current_setting('full_page_writes'),"
 	" current_setting('synchronous_commit'), pg_is_in_recovery(),"
-	" current_setting('client_min_messages'),"
+	" current_setting('transaction_read_only'), current_setting('client_min_messages'),"
 	" array_to_string(intake.missing_categories($1::text[]), ', '),"
 	" (SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a"
 	" WHERE a.pid = $2::int AND a.usename = session_user AND a.wait_event = 'SyncRep')";
@@ -34,6 +34,7 @@ enum {
 	SESSION_FULL_PAGE_WRITES,
 	SESSION_SYNCHRONOUS_COMMIT,
 	SESSION_IN_RECOVERY,
+	SESSION_TRANSACTION_READ_ONLY,
 	SESSION_MESSAGES,
 	SESSION_MISSING
 };
@@ -77,6 +78,11 @@ enum pg_refusal schema_check_session(const PGresult *result, const struct conf *
 
 	if (strcmp(PQgetvalue(result, 0, SESSION_IN_RECOVERY), "t") == 0) {
 		err_set(reason, "the server is a standby: it takes no reports");
+		return PG_REFUSAL_READ_ONLY;
+	}
+	if (strcmp(PQgetvalue(result, 0, SESSION_TRANSACTION_READ_ONLY), "on") == 0) {
+		err_set(reason,
+			"the database has default_transaction_read_only on: it takes no reports");
 		return PG_REFUSAL_READ_ONLY;
 	}
 	long version = strtol(PQgetvalue(result, 0, SESSION_VERSION), NULL, 10);

@@ -374,6 +374,27 @@ def test_operator_may_allow_less_than_durable_by_name(world, credentials):
         world.postgres.query(ADMINISTRATOR, "ALTER ROLE daemon RESET synchronous_commit")
 
 
+def test_database_that_was_made_read_only_is_not_ready(world, credentials):
+    """As some services do when a disk is nearly full; it is served from again by itself."""
+    with world.running({"database.store_wait_ms": 500}) as daemon:
+        made_read_only = f"ALTER DATABASE {daemon.database} SET default_transaction_read_only = on"
+        world.postgres.query(ADMINISTRATOR, made_read_only)
+        world.postgres.kill_backends(daemon.database)
+        wait_until(
+            lambda: "default_transaction_read_only" in daemon.admin("/readyz")[1], "it says why"
+        )
+        with daemon.client(credentials["alpha"]) as client:
+            assert_unavailable(client.post(smallest_report()))
+            assert daemon.admin("/readyz")[0] == 503
+            checked = run_program("intaked", "-t", "-c", daemon.conf)
+            assert checked.returncode == 1 and "default_transaction_read_only" in checked.stderr
+            world.postgres.query(
+                ADMINISTRATOR, made_read_only.replace("SET", "RESET").removesuffix(" = on")
+            )
+            wait_until(lambda: daemon.admin("/readyz")[0] == 200, "it is ready again", timeout=30)
+            assert client.post(smallest_report()).status == 201
+
+
 def test_reachable_database_without_the_schema_ends_the_start(world):
     world.postgres.query(ADMINISTRATOR, "CREATE DATABASE without_schema")
     daemon = world.daemon(database="without_schema")

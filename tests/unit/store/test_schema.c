@@ -25,6 +25,7 @@ enum {
 	FULL_PAGE_WRITES,
 	SYNCHRONOUS_COMMIT,
 	IN_RECOVERY,
+	TRANSACTION_READ_ONLY,
 	MESSAGES,
 	MISSING,
 	COLUMNS
@@ -33,7 +34,7 @@ enum {
 static PGresult *session(int changed_column, const char *changed)
 {
 	static const char *const good[COLUMNS] = {TEXT(SCHEMA_VERSION), "16401", "4294967295",
-		"16403", "on", "on", "on", "f", "warning", ""};
+		"16403", "on", "on", "on", "f", "off", "warning", ""};
 	PGresult *result = sample_result(COLUMNS);
 	for (int column = 0; column < COLUMNS; column++) {
 		sample_set_text(
@@ -64,6 +65,8 @@ static void test_a_session_is_used_only_if_it_is_good(void **state)
 		{SYNCHRONOUS_COMMIT, "off", true, PG_REFUSAL_NONE, ""},
 		{VERSION, "1", true, PG_REFUSAL_SCHEMA, "version 1"},
 		{IN_RECOVERY, "t", false, PG_REFUSAL_READ_ONLY, "standby"},
+		{TRANSACTION_READ_ONLY, "on", false, PG_REFUSAL_READ_ONLY,
+			"default_transaction_read_only"},
 		{MESSAGES, "notice", false, PG_REFUSAL_NONE, ""},
 		{MESSAGES, "error", false, PG_REFUSAL_DURABILITY, "client_min_messages"},
 		{MISSING, "new-code, other-code", false, PG_REFUSAL_SCHEMA, "new-code, other-code"},
