@@ -12,11 +12,13 @@ MUST_CHECK PQconninfoOption *connection_parse(const char *text, const char *plac
 const char *connection_part(const PQconninfoOption *parts, const char *keyword);
 
 /*
- * How every session is: times in UTC and ISO form, and its end noticed while it waits, so that it
- * does not keep its locks when this program is killed.
+ * How every session is: times in UTC and ISO form; what was committed while a statement waited for
+ * a lock, such as a legal hold, seen by the next one; and its end noticed while it waits, so that
+ * it does not keep its locks when this program is killed.
  */
 #define SESSION_SQL                                                                   \
 	"SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO'," \
+	" false), set_config('default_transaction_isolation', 'read committed',"      \
 	" false), (SELECT set_config(name, '5s', false) FROM pg_settings"             \
 	" WHERE name = 'client_connection_check_interval')"
 

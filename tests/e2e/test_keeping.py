@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -381,6 +382,30 @@ def test_hold_keeps_from_erasure(daemon, alpha):
     row = json_of(daemon, "hold", "list")[-1]
     assert (row["partner"], row["category"], row["placed_by"]) == ("alpha", "phishing", "operator")
     assert row["received_from"] == "2020-01-01T00:00:00+00:00"
+
+
+def test_hold_that_an_erasure_waits_for_holds_whatever_isolation_is_usual(daemon, alpha):
+    """A snapshot of the beginning would not show it."""
+    report = smallest_report()
+    stored(alpha, report)
+    isolation = f"ALTER DATABASE {daemon.database} SET default_transaction_isolation = 'serializable'"
+    command = [BUILD / "intakectl", "-c", daemon.conf, "erase", "--report", key_of(report), *WHY, "--yes"]
+    waiting = "SELECT 1 FROM pg_locks WHERE relation = 'intake.legal_hold'::regclass AND NOT granted"
+    daemon.rows(isolation)
+    try:
+        with closing(daemon.postgres.connect(daemon.database, "operator")) as other:
+            other.autocommit = False
+            other.cursor().execute(
+                "SELECT intake.hold_add(%s, 'alpha', NULL, NULL, NULL, NULL, 'Case 9')", [report["report_id"]]
+            )
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                wait_until(lambda: daemon.rows(waiting), "the erasure waits for the hold")
+                other.commit()
+                assert "0 revisions of 0 reports" in process.communicate()[0]
+                assert process.returncode == 3
+    finally:
+        daemon.rows(isolation.replace("SET", "RESET").partition(" =")[0])
+    assert alpha.get(path_of(report)).json["status"] == "stored"
 
 
 def test_hold_on_a_report_says_how_many_there_are(daemon, alpha, gamma):
