@@ -54,6 +54,10 @@ static const struct advice advices[] = {
 		"there is no such category; \"intakectl taxonomy load\" makes them known"},
 	{"23503", "retention_policy_category_fkey",
 		"there is no such category; \"intakectl taxonomy load\" makes them known"},
+	{"25006", NULL,
+		"this server takes no changes: it is a standby, or default_transaction_read_only "
+		"is on; let the connection string name the primary, or all servers with "
+		"target_session_attrs=read-write"},
 	{"3F000", NULL, "the database has no intaked schema; run \"intakectl db migrate\""},
 	{"42P01", NULL,
 		"the database lacks a table that this program needs; run \"intakectl db migrate\""},

@@ -393,6 +393,14 @@ def test_a_database_that_is_away_is_told_with_the_setting(site):
     assert "check database.owner_connection in " in refusal(site, "db", "status")
 
 
+def test_a_server_that_takes_no_changes_is_told_with_what_to_do(site):
+    site.rows(f"ALTER ROLE operator IN DATABASE {site.database} SET default_transaction_read_only = on")
+    said = refusal(site, "partner", "add", "nordhaven", "--org", "a.example")
+    assert "is a standby, or default_transaction_read_only is on" in said
+    assert "target_session_attrs=read-write" in said
+    assert json_of(site, "partner", "list") == []
+
+
 @pytest.mark.parametrize(
     "connection",
     ["host=/nowhere password=my sekret", "postgresql://u:se%zzkret@h/d", "host=/nowhere password='sekret", "sekret=1"],
