@@ -2,7 +2,7 @@
 -- Roles, schemas and the record of migrations. Run by a role that may create roles and owns the
 -- database, and safe to run again, like every file here, in their order and while no daemon runs, since
 -- later ones replace what earlier ones define: psql -v ON_ERROR_STOP=1 -f FILE does what intakectl db
--- migrate does.
+-- migrate does, but for the digests, without which that would apply them again.
 BEGIN;
 SET LOCAL client_min_messages = warning;
 
@@ -58,11 +58,15 @@ CREATE TABLE IF NOT EXISTS intake.migration (
 	name text NOT NULL,
 	applied_at timestamptz NOT NULL DEFAULT now()
 );
+ALTER TABLE intake.migration
+	ADD COLUMN IF NOT EXISTS sha256 bytea CHECK (octet_length(sha256) = 32);
 COMMENT ON TABLE intake.migration IS 'Which numbered files of sql/ this database has had.';
 COMMENT ON COLUMN intake.migration.version IS 'Number of the file.';
 COMMENT ON COLUMN intake.migration.name IS 'Name of the file.';
 COMMENT ON COLUMN intake.migration.applied_at IS 'When it was applied first.';
+COMMENT ON COLUMN intake.migration.sha256 IS 'SHA-256 of the file as intakectl db migrate applied it last; NULL: it was applied by other means since.';
 GRANT SELECT ON intake.migration TO intake_operator;
 
-INSERT INTO intake.migration (version, name) VALUES (1, '0001_roles') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (1, '0001_roles')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

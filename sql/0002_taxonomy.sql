@@ -103,5 +103,6 @@ COMMENT ON FUNCTION intake.missing_categories IS
 	'Which of these codes the database does not know: a daemon with such a taxonomy must not serve.';
 GRANT EXECUTE ON FUNCTION intake.missing_categories TO intake_daemon;
 
-INSERT INTO intake.migration (version, name) VALUES (2, '0002_taxonomy') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (2, '0002_taxonomy')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

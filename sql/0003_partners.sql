@@ -167,5 +167,6 @@ COMMENT ON FUNCTION intake.keys IS 'Enrolled keys, of one partner or of all.';
 GRANT EXECUTE ON FUNCTION intake.partner_add, intake.partner_set_suspended, intake.partners,
 	intake.key_add, intake.key_revoke, intake.keys TO intake_operator;
 
-INSERT INTO intake.migration (version, name) VALUES (3, '0003_partners') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (3, '0003_partners')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

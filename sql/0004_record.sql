@@ -223,5 +223,6 @@ COMMENT ON COLUMN intake.refusal.size_bytes IS 'Of the body.';
 COMMENT ON COLUMN intake.refusal.unrecorded IS 'Further refusals of this partner that were counted and not kept.';
 CREATE INDEX IF NOT EXISTS refusal_time ON intake.refusal USING brin (refused_at);
 
-INSERT INTO intake.migration (version, name) VALUES (4, '0004_record') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (4, '0004_record')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

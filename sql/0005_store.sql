@@ -208,5 +208,6 @@ GRANT EXECUTE ON FUNCTION intake.schema_version, intake.store, intake.find, inta
 	TO intake_daemon;
 GRANT EXECUTE ON FUNCTION intake.schema_version TO intake_operator;
 
-INSERT INTO intake.migration (version, name) VALUES (5, '0005_store') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (5, '0005_store')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -124,5 +124,6 @@ COMMENT ON COLUMN analysis.category.min_tlp IS 'Least strict label allowed.';
 GRANT SELECT ON ALL TABLES IN SCHEMA analysis TO intake_analyst;
 
 SET LOCAL ROLE intake_owner;
-INSERT INTO intake.migration (version, name) VALUES (6, '0006_analysis') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (6, '0006_analysis')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -214,5 +214,6 @@ COMMENT ON VIEW analysis.indicator IS
 	'Indicators of the reports in analysis.report, each under its own label.';
 
 SET LOCAL ROLE intake_owner;
-INSERT INTO intake.migration (version, name) VALUES (7, '0007_retraction') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (7, '0007_retraction')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -107,5 +107,6 @@ COMMENT ON FUNCTION intake.partner_set IS
 	'Changes of a partner what is not NULL; of its quotas the members that the object has, where null takes the configuration''s and 0 sets no limit.';
 GRANT EXECUTE ON FUNCTION intake.partner_set TO intake_operator;
 
-INSERT INTO intake.migration (version, name) VALUES (8, '0008_quota') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (8, '0008_quota')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -114,5 +114,6 @@ COMMENT ON FUNCTION intake.store_atomic IS
 	'Stores a batch, or nothing of it when a report of it is in conflict, superseded, erased or unstorable. Returns what intake.store() does; where nothing was stored, a row for each report: why it was refused, with a receipt only of what is stored, or rolled-back.';
 GRANT EXECUTE ON FUNCTION intake.store_atomic TO intake_daemon;
 
-INSERT INTO intake.migration (version, name) VALUES (9, '0009_atomic') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (9, '0009_atomic')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -40,5 +40,6 @@ COMMENT ON FUNCTION intake.key_expiries IS 'Of every enrolled key, for operators
 
 GRANT EXECUTE ON FUNCTION intake.key_enrol, intake.key_expiries TO intake_operator;
 
-INSERT INTO intake.migration (version, name) VALUES (10, '0010_key_expiry') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (10, '0010_key_expiry')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

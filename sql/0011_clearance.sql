@@ -90,5 +90,6 @@ CREATE INDEX IF NOT EXISTS report_area_time ON intake.report (primary_area, rece
 -- The newest of all, and of a time.
 CREATE INDEX IF NOT EXISTS report_time ON intake.report (received_at);
 
-INSERT INTO intake.migration (version, name) VALUES (11, '0011_clearance') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (11, '0011_clearance')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

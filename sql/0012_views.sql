@@ -284,5 +284,6 @@ COMMENT ON COLUMN analysis.refusal.sha256 IS 'Digest of the body in hex, when th
 GRANT SELECT ON ALL TABLES IN SCHEMA analysis TO intake_analyst;
 
 SET LOCAL ROLE intake_owner;
-INSERT INTO intake.migration (version, name) VALUES (12, '0012_views') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (12, '0012_views')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -373,5 +373,6 @@ INSERT INTO intake.change (report, sign)
 		(SELECT s.id, -1 FROM intake.superseded_key AS s
 			UNION SELECT t.report, -1 FROM intake.retraction AS t)) AS c(report, sign)
 	WHERE NOT EXISTS (SELECT FROM intake.migration WHERE version = 13);
-INSERT INTO intake.migration (version, name) VALUES (13, '0013_daily') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (13, '0013_daily')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -744,5 +744,6 @@ COMMENT ON COLUMN analysis.campaigns.members IS 'The reports, the oldest first.'
 GRANT SELECT ON analysis.campaigns TO intake_analyst;
 
 SET LOCAL ROLE intake_owner;
-INSERT INTO intake.migration (version, name) VALUES (14, '0014_search') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (14, '0014_search')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -1062,5 +1062,6 @@ REVOKE EXECUTE ON FUNCTION analysis.export_payload FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION analysis.export_payload TO intake_analyst;
 
 SET LOCAL ROLE intake_owner;
-INSERT INTO intake.migration (version, name) VALUES (15, '0015_keeping') ON CONFLICT DO NOTHING;
+INSERT INTO intake.migration (version, name) VALUES (15, '0015_keeping')
+	ON CONFLICT (version) DO UPDATE SET sha256 = NULL;
 COMMIT;

@@ -11,9 +11,10 @@ foreach(path ${files})
 	string(REGEX MATCH "^[0-9]+" digits ${name})
 	string(REGEX REPLACE "^0+" "" version ${digits})
 	file(READ ${path} bytes HEX)
+	file(SHA256 ${path} digest)
 	string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
 	string(APPEND arrays "static const unsigned char sql_${version}[] = {${bytes}0};\n")
-	string(APPEND rows "\t{${version}, \"${name}\", (const char *)sql_${version}},\n")
+	string(APPEND rows "\t{${version}, \"${name}\", (const char *)sql_${version}, \"${digest}\"},\n")
 endforeach()
 file(WRITE ${OUTPUT} "#include \"intakectl_int.h\"\n\n${arrays}\n"
 	"const struct migration migrations[] = {\n${rows}};\n"

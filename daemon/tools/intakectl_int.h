@@ -154,6 +154,7 @@ struct migration {
 	int version;
 	const char *name; /* "0001_roles" */
 	const char *sql;
+	const char *sha256; /* of the file, 64 hex digits */
 };
 
 extern const struct migration migrations[];

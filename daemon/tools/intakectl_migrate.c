@@ -3,6 +3,10 @@
  * The schema of the database. Each file of sql/ opens and commits a transaction of its own and
  * records itself in it, so a failure leaves the files before it applied and nothing of itself. A
  * lock keeps two of these programs from migrating one database at a time.
+ *
+ * The digest of a file is noted after it, so what is noted is what was applied. Where another one
+ * is, or none, the database may have what an earlier form of the file made of it: that file is
+ * applied again, and those after it, since they replace what it defines.
  */
 #include "intakectl_int.h"
 
@@ -17,7 +21,7 @@ struct schema_state {
 	PGresult *applied;
 };
 
-enum { COLUMN_VERSION, COLUMN_APPLIED, COLUMN_NAME, COLUMN_APPLIED_JSON };
+enum { COLUMN_VERSION, COLUMN_APPLIED, COLUMN_NAME, COLUMN_APPLIED_JSON, COLUMN_SHA256 };
 
 static const char *applied_value(const struct schema_state *state, int version, int column)
 {
@@ -33,6 +37,28 @@ static const char *applied_value(const struct schema_state *state, int version, 
 static const char *applied_at(const struct schema_state *state, int version)
 {
 	return applied_value(state, version, COLUMN_APPLIED);
+}
+
+static bool is_pending(const struct schema_state *state, const struct migration *migration)
+{
+	return applied_at(state, migration->version) == NULL;
+}
+
+/* It was applied, but who knows in which form. */
+static bool is_other(const struct schema_state *state, const struct migration *migration)
+{
+	const char *sha256 = applied_value(state, migration->version, COLUMN_SHA256);
+	return sha256 != NULL && strcmp(sha256, migration->sha256) != 0;
+}
+
+static size_t count_of(const struct schema_state *state,
+	bool (*is_so)(const struct schema_state *, const struct migration *))
+{
+	size_t count = 0;
+	for (size_t i = 0; i < migration_count; i++) {
+		count += is_so(state, &migrations[i]);
+	}
+	return count;
 }
 
 static void schema_state_clear(struct schema_state *state)
@@ -56,8 +82,10 @@ static bool schema_state_read(
 		return true;
 	}
 	state->applied = database_query(database,
-		"SELECT version, applied_at::timestamptz(0), name, to_json(applied_at) #>> '{}'"
-		" FROM intake.migration ORDER BY version",
+		"SELECT version, applied_at::timestamptz(0), name, to_json(applied_at) #>> '{}',"
+		/* An earlier form of the table has no digests. */
+		" coalesce(substr(to_jsonb(m) ->> 'sha256', 3), '')"
+		" FROM intake.migration AS m ORDER BY version",
 		NULL, 0, err);
 	return state->applied != NULL;
 }
@@ -107,17 +135,17 @@ static void explain_fault(const struct database *database, const struct migratio
 	}
 }
 
-static bool apply_file(
-	struct database *database, const struct migration *migration, struct err *err)
+static bool apply_sql(struct database *database, const struct migration *migration, const char *sql,
+	struct err *err)
 {
 	char place[32] = "";
-	PGresult *result = PQexec(database->link, migration->sql);
+	PGresult *result = PQexec(database->link, sql);
 	if (PQresultStatus(result) == PGRES_COMMAND_OK ||
 		PQresultStatus(result) == PGRES_TUPLES_OK) {
 		PQclear(result);
 		return true;
 	}
-	int line = fault_line(result, migration->sql);
+	int line = fault_line(result, sql);
 	if (line > 0) {
 		snprintf(place, sizeof(place), ", line %d", line);
 	}
@@ -128,27 +156,105 @@ static bool apply_file(
 	return false;
 }
 
-static bool apply_pending(struct database *database, const struct request *request,
-	struct schema_state *state, json_t *applied, struct err *err)
+static bool note_digest(
+	struct database *database, const struct migration *migration, struct err *err)
 {
-	for (size_t i = 0; i < migration_count; i++) {
-		const struct migration *migration = &migrations[i];
-		if (applied_at(state, migration->version) != NULL) {
-			continue;
+	char version[16];
+	const char *parameters[] = {version, migration->sha256};
+	snprintf(version, sizeof(version), "%d", migration->version);
+	PGresult *done = database_query(database,
+		"UPDATE intake.migration SET sha256 = decode($2, 'hex') WHERE version = $1",
+		parameters, 2, err);
+	bool is_noted = done != NULL &&
+		(strcmp(PQcmdTuples(done), "1") == 0 ||
+			err_set(err, "%s.sql ran but did not record itself; report this",
+				migration->name));
+	PQclear(done);
+	return is_noted;
+}
+
+/* The file without its transaction, every line where it was; NULL without memory. */
+static char *without_transaction(const char *sql)
+{
+	static const char begin[] = "\nBEGIN;";
+	static const char commit[] = "\nCOMMIT;\n";
+	char *copy = strdup(sql);
+	if (copy == NULL) {
+		return NULL;
+	}
+	char *first = strstr(copy, begin);
+	char *last = copy + strlen(copy) - strlen(commit);
+	ENSURE(first != NULL && strcmp(last, commit) == 0);
+	memset(first + 1, ' ', strlen(begin) - 1);
+	memset(last + 1, ' ', strlen(commit) - 2);
+	return copy;
+}
+
+static bool apply_within(
+	struct database *database, const struct migration *migration, struct err *err)
+{
+	char *sql = without_transaction(migration->sql);
+	bool is_done = sql != NULL ? apply_sql(database, migration, sql, err)
+				   : err_set(err, "there is no memory left");
+	free(sql);
+	return is_done && note_digest(database, migration, err);
+}
+
+static bool apply_together(struct database *database, size_t first, struct err *err)
+{
+	bool is_done = database_run(database, "BEGIN", NULL, 0, err);
+	for (size_t i = first; is_done && i < migration_count; i++) {
+		is_done = apply_within(database, &migrations[i], err);
+	}
+	return is_done && database_run(database, "COMMIT", NULL, 0, err);
+}
+
+static void note_applied(
+	const struct request *request, const struct migration *migration, json_t *applied)
+{
+	json_array_append_new(applied, json_string(migration->name));
+	if (!request->is_json) {
+		printf("%s applied\n", migration->name);
+		fflush(stdout);
+	}
+}
+
+/* The first that the database has not, or not as it is here. */
+static size_t first_to_apply(const struct schema_state *state)
+{
+	size_t i = 0;
+	while (i < migration_count && !is_pending(state, &migrations[i]) &&
+		!is_other(state, &migrations[i])) {
+		i++;
+	}
+	return i;
+}
+
+static bool any_is_applied(const struct schema_state *state, size_t from)
+{
+	for (size_t i = from; i < migration_count; i++) {
+		if (!is_pending(state, &migrations[i])) {
+			return true;
 		}
-		if (!apply_file(database, migration, err) ||
-			!schema_state_read(state, database, err)) {
+	}
+	return false;
+}
+
+static bool apply_what_differs(struct database *database, const struct request *request,
+	const struct schema_state *state, json_t *applied, struct err *err)
+{
+	size_t first = first_to_apply(state);
+	bool is_again = any_is_applied(state, first);
+	if (is_again && !apply_together(database, first, err)) {
+		return false;
+	}
+	for (size_t i = first; i < migration_count; i++) {
+		if (!is_again &&
+			(!apply_sql(database, &migrations[i], migrations[i].sql, err) ||
+				!note_digest(database, &migrations[i], err))) {
 			return false;
 		}
-		if (applied_at(state, migration->version) == NULL) {
-			return err_set(err, "%s.sql ran but did not record itself; report this",
-				migration->name);
-		}
-		json_array_append_new(applied, json_string(migration->name));
-		if (!request->is_json) {
-			printf("%s applied\n", migration->name);
-			fflush(stdout);
-		}
+		note_applied(request, &migrations[i], applied);
 	}
 	return true;
 }
@@ -225,7 +331,7 @@ enum outcome migrate_command_apply(const struct request *request)
 	bool is_done = database_open(&database, DATABASE_OWNER, request, &err) &&
 		lock_migrations(&database, &err) && schema_state_read(&state, &database, &err) &&
 		schema_is_known(&state, &err) &&
-		apply_pending(&database, request, &state, applied, &err);
+		apply_what_differs(&database, request, &state, applied, &err);
 	if (is_done) {
 		print_applied(request, applied);
 	}
@@ -240,7 +346,8 @@ static void print_state(const struct schema_state *state)
 	for (size_t i = 0; i < migration_count; i++) {
 		const char *at = applied_at(state, migrations[i].version);
 		table_print_cell(stdout, migrations[i].name, 24);
-		printf("%s%s\n", at == NULL ? "pending" : "applied ", at == NULL ? "" : at);
+		printf("%s%s%s\n", at == NULL ? "pending" : "applied ", at == NULL ? "" : at,
+			is_other(state, &migrations[i]) ? " in another form" : "");
 	}
 }
 
@@ -250,21 +357,30 @@ static void print_state_json(const struct schema_state *state)
 	for (size_t i = 0; i < migration_count; i++) {
 		const char *at = applied_value(state, migrations[i].version, COLUMN_APPLIED_JSON);
 		json_array_append_new(rows,
-			json_pack("{s:i,s:s,s:s?}", "version", migrations[i].version, "name",
-				migrations[i].name, "applied_at", at));
+			json_pack("{s:i,s:s,s:s?,s:b}", "version", migrations[i].version, "name",
+				migrations[i].name, "applied_at", at, "is_other_form",
+				is_other(state, &migrations[i])));
 	}
 	json_dumpf(rows, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(rows);
 }
 
-static size_t count_pending(const struct schema_state *state)
+static bool schema_is_current(const struct schema_state *state, struct err *err)
 {
-	size_t pending = 0;
-	for (size_t i = 0; i < migration_count; i++) {
-		pending += applied_at(state, migrations[i].version) == NULL;
+	size_t pending = count_of(state, is_pending);
+	size_t other = count_of(state, is_other);
+	if (pending > 0) {
+		return err_set(
+			err, "%zu migrations are pending; run \"intakectl db migrate\"", pending);
 	}
-	return pending;
+	if (other > 0) {
+		return err_set(err,
+			"%zu migrations were applied in another form than this program has, or "
+			"not by intakectl; run \"intakectl db migrate\"",
+			other);
+	}
+	return true;
 }
 
 enum outcome migrate_command_status(const struct request *request)
@@ -280,14 +396,9 @@ enum outcome migrate_command_status(const struct request *request)
 		} else {
 			print_state(&state);
 		}
-		is_done = schema_is_known(&state, &err);
+		is_done = schema_is_known(&state, &err) && schema_is_current(&state, &err);
 	}
-	size_t pending = count_pending(&state);
 	schema_state_clear(&state);
 	database_close(&database);
-	if (is_done && pending > 0) {
-		is_done = err_set(
-			&err, "%zu migrations are pending; run \"intakectl db migrate\"", pending);
-	}
 	return is_done ? OUTCOME_DONE : outcome_failed("%s", err.text);
 }

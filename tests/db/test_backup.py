@@ -141,6 +141,7 @@ def test_it_is_defined_the_same_and_may_be_migrated_again(world, site, restored)
     statements = [statements_of(dump(each, DATABASE)) for each in (restored, site.postgres)]
     assert statements[0] == statements[1]
     apply_by_psql(restored, DATABASE)
+    daemon_on(world, restored, "migrated-again").control("db", "migrate")
     assert dump(restored, DATABASE) == dump(site.postgres, DATABASE)
 
 

@@ -10,7 +10,7 @@ import pytest
 from answers import CLOCKED, answers_of, differences, receipts_of, tables_of
 from harness import ADMINISTRATOR
 from history import Life
-from test_schema import MIGRATIONS, Session, apply_by_psql, assert_record_is_consistent
+from test_schema import MIGRATIONS, Session, apply_by_psql, assert_record_is_consistent, note_digests
 
 FIRST_RECORD = 4
 OLDER = range(FIRST_RECORD, len(MIGRATIONS))
@@ -63,6 +63,7 @@ def test_record_of_an_older_version_goes_on(world, kept_from_the_start, version)
     database = f"of_version_{version}"
     world.postgres.query(ADMINISTRATOR, f"CREATE DATABASE {database}")
     apply_by_psql(world.postgres, database, MIGRATIONS[:version])
+    note_digests(world.postgres, database)
     life = Life(world.postgres, database, NOW).run(Life.EARLY, version)
     world.daemon(database=database).control("db", "migrate")
 

@@ -1176,6 +1176,16 @@ def apply_by_psql(postgres, database, migrations=None):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def note_digests(postgres, database):
+    """As intakectl does for what it applies."""
+    for path in MIGRATIONS:
+        postgres.query(
+            database,
+            "UPDATE intake.migration SET sha256 = %s WHERE name = %s",
+            [hashlib.sha256(path.read_bytes()).digest(), path.stem],
+        )
+
+
 def dump(postgres, database):
     """Everything that defines the database, without what differs from one dump to the next."""
     done = subprocess.run(
@@ -1200,6 +1210,8 @@ def test_migrations_may_run_again_and_either_way(world, postgres):
     applied = "SELECT version, name, applied_at FROM intake.migration ORDER BY version"
     record = postgres.query("by_psql_twice", applied)
     apply_by_psql(postgres, "by_psql_twice")
+    assert dump(postgres, "by_psql_twice") == once
+    assert databases["by_psql_twice"].control("db", "migrate").stdout.count(" applied") == len(MIGRATIONS)
     assert dump(postgres, "by_psql_twice") == once
     assert "nothing to apply" in databases["by_psql_twice"].control("db", "migrate").stdout
     assert postgres.query("by_psql_twice", applied) == record

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon brings the database's sums and search up to date; the views do not wait for it."""
 
+import subprocess
+
 import pytest
 
 from batches import post_batch
-from harness import wait_until
+from harness import BUILD, wait_until
 from reports import smallest_report
 
 SUM = "SELECT coalesce(sum(reports), 0) FROM analysis.daily"
@@ -87,3 +89,17 @@ def test_two_daemons_on_one_database_share_the_work(world, credentials):
         )
         assert one.value("SELECT sum(reports) FROM intake.daily_total") == 40
         other.stop()
+
+
+def test_what_comes_while_migrations_are_applied_again_counts(world, credentials):
+    """There is no moment with the functions of an earlier file, which keep no sums."""
+    with world.running({"database.housekeeping_interval_ms": 100}) as daemon:
+        daemon.rows("UPDATE intake.migration SET sha256 = NULL")
+        command = [BUILD / "intakectl", "-c", daemon.conf, "db", "migrate"]
+        with daemon.client(credentials["alpha"]) as client:
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as migration:
+                sent = 0
+                while migration.poll() is None or sent < 10:
+                    sent += client.post(smallest_report()).status == 201
+            assert migration.returncode == 0
+        assert as_analyst(daemon, SUM) == sent == daemon.value("SELECT count(*) FROM intake.report")

@@ -2,6 +2,7 @@
 """The operator's program: what it changes, what it prints, and what it says when it cannot."""
 
 import contextlib
+import json
 import re
 import subprocess
 
@@ -73,7 +74,55 @@ def test_status_shows_what_is_applied_and_what_is_pending(empty_site):
 def test_every_migration_may_run_again(site):
     for name in MIGRATIONS:
         site.rows((ROOT / "sql" / f"{name}.sql").read_text())
+    assert site.control("db", "migrate").stdout.count("applied") == len(MIGRATIONS)
     assert site.control("db", "status").stdout.count("applied") == len(MIGRATIONS)
+
+
+NO_DIGESTS = "ALTER TABLE intake.migration DROP COLUMN sha256"
+
+
+@pytest.mark.parametrize(
+    "change, first",
+    [
+        ("UPDATE intake.migration SET sha256 = sha256('') WHERE version = 13", 12),
+        ("UPDATE intake.migration SET sha256 = NULL WHERE version = 15", 14),
+        (NO_DIGESTS, 0),
+    ],
+)
+def test_what_another_form_of_a_migration_made_is_told_and_replaced(site, change, first):
+    site.rows(change)
+    site.rows(
+        "CREATE OR REPLACE FUNCTION intake.retention_tidy(max_ranges int) RETURNS int"
+        " LANGUAGE sql RETURN 7"
+    )
+    others = len(MIGRATIONS) if change == NO_DIGESTS else 1
+    shown = site.control("db", "status", is_checked=False)
+    assert shown.returncode == 1 and "in another form" in shown.stdout.splitlines()[first]
+    assert shown.stdout.count("in another form") == others
+    assert shown.stderr.startswith(f"intakectl: {others} migrations were applied in another form")
+    done = site.control("--json", "db", "status", is_checked=False)
+    assert [row["is_other_form"] for row in json.loads(done.stdout)].index(True) == first
+    assert site.control("db", "migrate").stdout.splitlines() == [
+        f"{name} applied" for name in MIGRATIONS[first:]
+    ]
+    assert site.value("SELECT intake.retention_tidy(1)") == 0
+    site.control("db", "status")
+    assert "nothing to apply" in site.control("db", "migrate").stdout
+
+
+def test_migrations_that_are_applied_again_are_so_whole_or_not_at_all(site):
+    """Daemons would find functions that later files replace."""
+    stored = "SELECT md5(prosrc) FROM pg_proc WHERE oid = 'intake.store'::regproc"
+    before = site.value(stored)
+    site.rows("UPDATE intake.migration SET sha256 = NULL WHERE version = 5")
+    site.rows("ALTER TABLE intake.words RENAME COLUMN config TO regconfig")
+    assert refusal(site, "db", "migrate").startswith("0014_search.sql was not applied: ")
+    assert site.value(stored) == before
+    others = site.control("db", "status", is_checked=False).stdout
+    assert [line.split()[0] for line in others.splitlines() if "form" in line] == ["0005_store"]
+    site.rows("ALTER TABLE intake.words RENAME COLUMN regconfig TO config")
+    site.control("db", "migrate")
+    assert site.value(stored) == before
 
 
 def test_two_migrations_at_once_apply_each_file_once(empty_site):
