@@ -257,6 +257,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	taken intake.change[];
 	added uuid[];
+	-- Of so many at a time, however many have waited.
+	max_forgotten CONSTANT int := 10000;
 BEGIN
 	IF max_changes NOT BETWEEN 1 AND 100000 THEN
 		RAISE EXCEPTION 'max_changes is %, expected 1 to 100000', max_changes
@@ -273,8 +275,13 @@ BEGIN
 		WHERE c.ctid = ANY (ARRAY(SELECT n.ctid FROM intake.change AS n LIMIT max_changes))
 		RETURNING c.report, c.sign)
 	SELECT array_agg(g::intake.change) INTO taken FROM gone AS g;
+	-- Now and then also where reports never cease.
+	IF taken IS NULL OR random() < 0.01 THEN
+		DELETE FROM intake.refusal AS f
+		WHERE f.ctid = ANY (ARRAY(SELECT o.ctid FROM intake.refusal AS o
+			WHERE o.refused_at < now() - interval '90 days' LIMIT max_forgotten));
+	END IF;
 	IF taken IS NULL THEN
-		DELETE FROM intake.refusal AS f WHERE f.refused_at < now() - interval '90 days';
 		RETURN 0;
 	END IF;
 	PERFORM intake.fold(taken);
@@ -322,7 +329,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.housekeep IS
-	'Takes up to so many changes of the record into the daily sums and the search, and new values into their index, and returns how many; 0 when there is none or another session is at it. With nothing else to do, forgets refusals of more than 90 days.';
+	'Takes up to so many changes of the record into the daily sums and the search, and new values into their index, and returns how many; 0 when there is none or another session is at it. Forgets refusals of more than 90 days, with nothing else to do or now and then.';
 GRANT EXECUTE ON FUNCTION intake.housekeep TO intake_daemon, intake_operator;
 
 -- ---- functions for analysts

@@ -287,6 +287,37 @@ def test_housekeeping_waits_for_nothing_that_a_reader_may_lock(world, database, 
             cursor.execute("LOCK TABLE intake.turn IN ACCESS SHARE MODE")
 
 
+def note_refusals(admin, count, age):
+    admin.run(
+        "INSERT INTO intake.refusal SELECT now() - %s::interval, 1, '/v1/reports', 422, 'report-invalid',"
+        " '{type}', '{/title}', '\\x00', n, 0 FROM generate_series(1, %s) AS n",
+        [age, count],
+    )
+
+
+def refusals(admin):
+    return admin.run("SELECT count(*) FROM intake.refusal")[0][0]
+
+
+def test_old_refusals_are_forgotten_in_bounded_steps(admin):
+    """A step that had to take all that have waited would be ended by its statement_timeout for ever."""
+    note_refusals(admin, 5, "89 days")
+    note_refusals(admin, 15000, "91 days")
+    for left in (5005, 5, 5):
+        assert admin.housekeep(200) == 0
+        assert refusals(admin) == left
+
+
+def test_old_refusals_are_forgotten_although_reports_never_cease(admin):
+    note_refusals(admin, 10, "91 days")
+    for _ in range(3000):
+        admin.run("INSERT INTO intake.change VALUES (gen_random_uuid(), -1)")
+        assert admin.housekeep(200) == 1
+        if refusals(admin) == 0:
+            break
+    assert refusals(admin) == 0
+
+
 def test_values_wait_for_housekeeping_which_takes_them_all(admin):
     admin.store(make_report())
     store_values(admin, 1000)
