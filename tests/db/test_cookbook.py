@@ -452,10 +452,12 @@ def replica(world, database):
         ask(own, recipe("CREATE SUBSCRIPTION").replace("host=db.example.org dbname=intaked user=green", address))
         waits = lambda: made.value(database, recipe("SELECT count(*)")) == 0
         wait_until(waits, "reports are copied", timeout=60)
-        ask(own, recipe("ALTER SUBSCRIPTION"))
+        ask(own, recipe("ADD PUBLICATION"))
         wait_until(waits, "parts are copied", timeout=60)
         yield made
-        ask(own, "DROP SUBSCRIPTION green")
+        ask(own, recipe("DROP SUBSCRIPTION"))
+        ask(primary.connection_string(ADMINISTRATOR, database), recipe("pg_drop_replication_slot"))
+        assert primary.query(database, "SELECT 1 FROM pg_replication_slots WHERE slot_type = 'logical'") == []
     finally:
         made.crash()
 
