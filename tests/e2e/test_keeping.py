@@ -5,13 +5,14 @@ import hashlib
 import json
 import re
 import subprocess
+import uuid
 from contextlib import closing
 
 import pytest
 
 from batches import post_batch, results_of
 from client import encode
-from harness import ADMINISTRATOR, BUILD, wait_until
+from harness import ADMINISTRATOR, BUILD, ROOT, wait_until
 from operating import json_of, refusal
 from reports import new_report_id, smallest_report, usual_report
 from terminal import Terminal
@@ -159,6 +160,35 @@ def test_report_of_the_tests(daemon, gamma, alpha):
 
 
 # ---- erase
+
+
+def files_with(daemon, words):
+    """Which of them PostgreSQL's files hold, written out."""
+    daemon.rows("CHECKPOINT")
+    found = lambda word: subprocess.run(
+        ["grep", "-rqaF", word, daemon.postgres.data / "base"], check=False
+    ).returncode == 0  # fmt: skip
+    return [word for word in words if found(word)]
+
+
+def test_what_is_left_in_files_goes_by_the_recipe_of_the_page(daemon, alpha):
+    page = (ROOT / "daemon" / "tools" / "intakectl.8").read_text()
+    recipe = page.partition("Where even that has to go")[2].partition(".Bd -literal -offset indent\n")[2]
+    host, title, narrative, reason = (f"left{uuid.uuid4().hex[:12]}" for _ in range(4))
+    report = smallest_report(
+        title=title, narrative=narrative,
+        indicators=[{"type": "domain", "value": f"{host}.example.org", "role": "source"}],
+    )  # fmt: skip
+    words = [host, host[::-1], title, narrative, reason]
+    stored(alpha, report)
+    assert alpha.post({"revision": 1, "reason": reason}, path_of(report, "/retraction")).status == 201
+    while daemon.value("SELECT intake.housekeep(1000)"):
+        pass
+    assert files_with(daemon, words) == words
+    assert erase(daemon, "--report", key_of(report))["revisions"] == 1
+    assert files_with(daemon, words) == words
+    daemon.rows(recipe.partition(".Ed")[0])
+    assert files_with(daemon, words) == []
 
 
 def test_erase_shows_keys_asks_and_is_logged(daemon, alpha):
