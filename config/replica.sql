@@ -6,6 +6,7 @@
 -- the report knows its label. What the daemon's functions do on the primary beside storing, the sums
 -- and the search, begins here with the rows that arrive.
 BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION intake.replica_keep() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -5,6 +5,9 @@
 -- migrate does, but for the digests, without which that would apply them again.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+-- As in every file: where others may create functions in public, theirs would be taken for PostgreSQL's
+-- own, here with the rights of a superuser, and for ever in what is parsed now.
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 DO $$
 DECLARE
@@ -35,7 +38,7 @@ BEGIN
 END
 $$;
 -- For an index that takes up what is new after the commit, see 0004_record.sql. Part of PostgreSQL.
-CREATE EXTENSION IF NOT EXISTS btree_gin;
+CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA public;
 -- Views change owner to intake_view, which asks for membership.
 GRANT intake_view TO intake_owner;
 

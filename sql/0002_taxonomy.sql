@@ -3,6 +3,7 @@
 -- later versions and never removed: a stored report keeps its category for ever.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 CREATE TABLE IF NOT EXISTS intake.action_area (

@@ -3,6 +3,7 @@
 -- them and daemons read them. Every change raises a notice, so that daemons act on it at once.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 CREATE TABLE IF NOT EXISTS intake.partner (

@@ -22,6 +22,7 @@
 -- two growing tables.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 CREATE TABLE IF NOT EXISTS intake.report (

@@ -3,6 +3,7 @@
 -- read a report back, change one or delete one.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 CREATE OR REPLACE FUNCTION intake.schema_version() RETURNS int

@@ -3,6 +3,7 @@
 -- up to TLP:GREEN. Views belong to intake_view and run with its rights.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 CREATE TABLE IF NOT EXISTS intake.clearance (

@@ -3,6 +3,7 @@
 -- retracted while its newest revision is; a newer one makes it current again by being the newest.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 CREATE TABLE IF NOT EXISTS intake.retraction (

@@ -3,6 +3,7 @@
 -- of 0003 keep their names and columns; quotas are read beside them.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 ALTER TABLE intake.partner

@@ -2,6 +2,7 @@
 -- Batches that are stored whole or not at all.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 -- Which reports of a refused batch the database refuses by themselves: it is halved until they stand

@@ -10,6 +10,7 @@
 -- decided by the row of the report.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 ALTER TABLE intake.clearance

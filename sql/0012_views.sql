@@ -3,6 +3,7 @@
 -- apply for the clearance of whoever asks.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 -- Bodies that are parsed here, not when they are called, are bound to no search_path, and are put in

@@ -6,6 +6,7 @@
 -- is ever missing from them.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 CREATE TABLE IF NOT EXISTS intake.change (

@@ -11,6 +11,7 @@
 -- title and those of a narrative that fewer may read are two rows, and nobody is shown both.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 DO $$

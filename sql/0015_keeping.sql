@@ -11,6 +11,7 @@
 -- waits for no lock that somebody takes who waits for one of these.
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE intake_owner;
 
 -- ---- what is left, and the log

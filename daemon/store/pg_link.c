@@ -461,6 +461,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
  *
  * Every look-up is by a key, so a plan made while a table was small must not read all of it when it
  * has grown; the price that the planner then puts on small tables would call for compiling.
+ *
+ * What others may create in a schema such as public is not taken for PostgreSQL's own.
  */
 #define SESSION_OPTIONS                                                                      \
 	"-c datestyle=ISO -c timezone=UTC -c bytea_output=hex"                               \
@@ -470,7 +472,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	" -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"   \
 	" -c tcp_user_timeout=10s"                                                           \
 	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"            \
-	" -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
+	" -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"  \
+	" -c search_path=pg_catalog"
 
 /* Of two settings of a name the later one wins: the operator's. */
 static bool print_session_options(

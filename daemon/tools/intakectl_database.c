@@ -165,7 +165,9 @@ bool database_open(struct database *database, enum database_role role,
 		return connection_explain(database->link, place, err);
 	}
 	PQsetNoticeProcessor(database->link, on_notice, NULL);
-	return database_run(database, SESSION_SQL, NULL, 0, err);
+	/* What others may create in a schema such as public must not run with these rights. */
+	return database_run(database, "SET search_path = pg_catalog", NULL, 0, err) &&
+		database_run(database, SESSION_SQL, NULL, 0, err);
 }
 
 void database_close(struct database *database)

@@ -1071,6 +1071,39 @@ def test_functions_heed_no_search_path_of_the_caller(session, admin):
 # --- form ---
 
 
+PLANTED = (
+    "convert_from(bytea, text) RETURNS text",
+    "array_to_string(text[], text) RETURNS text",
+    "pg_has_role(name, text, text) RETURNS boolean",
+    "pg_try_advisory_lock(int) RETURNS boolean",
+    "to_json(timestamptz) RETURNS json",
+    "rpad(text, int, varchar) RETURNS text",
+)
+
+
+def test_no_function_of_somebody_elses_runs_where_anybody_may_create_some(world, postgres):
+    """As in a database that is older than PostgreSQL 15. For a call that fits it better than
+    PostgreSQL's own it would be taken, by the superuser who migrates as by the daemon."""
+    postgres.query(ADMINISTRATOR, "CREATE DATABASE shared")
+    postgres.query("shared", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    with closing(Session(postgres, "shared", "analyst", "")) as analyst:
+        analyst.query("CREATE SEQUENCE public.ran; GRANT ALL ON SEQUENCE public.ran TO PUBLIC")
+        for function in PLANTED:
+            analyst.query(
+                f"CREATE FUNCTION public.{function} LANGUAGE plpgsql AS"
+                " $$ BEGIN PERFORM nextval('public.ran'); RETURN NULL; END $$"
+            )
+        site = world.daemon(database="shared")
+        site.control("db", "migrate")
+        site.control("db", "status")
+        site.add_partner("alpha")
+        with closing(Session(postgres, "shared")) as session:
+            assert session.store(make_report(new_key())) == ["stored"]
+            session.query("SELECT intake.housekeep(100)")
+        assert run_program("intaked", "-t", "-c", site.conf).returncode == 0
+        assert analyst.query("SELECT is_called FROM public.ran") == [{"is_called": False}]
+
+
 def test_functions_that_run_as_their_owner_fix_their_search_path(admin):
     rows = admin.query(
         "SELECT oid::regprocedure::text AS name, proowner::regrole::text AS owner, prosecdef,"
