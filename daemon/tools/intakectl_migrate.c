@@ -118,12 +118,23 @@ static int fault_line(const PGresult *result, const char *sql)
 	return line;
 }
 
+/* For which other commands are told to run this one. */
+static bool is_something_missing(const char *sqlstate)
+{
+	return strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42P01") == 0 ||
+		strcmp(sqlstate, "42883") == 0;
+}
+
 /* The first file makes the roles that others ask for. */
 static void explain_fault(const struct database *database, const struct migration *migration,
 	const PGresult *result, struct err *err)
 {
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	database_explain(database, result, err);
+	if (sqlstate != NULL && is_something_missing(sqlstate)) {
+		err_set(err, "the database refused: %s (SQLSTATE %s)",
+			PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), sqlstate);
+	}
 	if (migration == migrations && sqlstate != NULL && strcmp(sqlstate, "42501") == 0) {
 		err_set(err,
 			"the database user \"%s\" may not do that: %s; the first migration makes "

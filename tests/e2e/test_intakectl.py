@@ -489,6 +489,12 @@ def test_who_may_not_make_roles_is_told_so_by_the_first_migration(empty_site):
     assert f'user "{user}" may not do that: ' in said and "CREATEROLE" in said and "intake_owner in" not in said
 
 
+def test_a_migration_that_misses_something_does_not_tell_to_migrate(empty_site):
+    empty_site.rows("DROP SCHEMA public")
+    said = refusal(empty_site, "db", "migrate")
+    assert 'schema "public" does not exist' in said and "db migrate" not in said
+
+
 # ---- what a session waits for
 
 
