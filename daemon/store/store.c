@@ -16,7 +16,9 @@
 #include "row_int.h"
 #include "statements_int.h"
 
+#include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TICK_MS 100
@@ -25,6 +27,8 @@
 /* When others want the core each look may cost their whole turn on it. */
 #define LOOKS_MAX_US 5000
 #define MAX_REFUSALS 64
+/* Where nothing waits that would be the test, it may be well again after so long. */
+#define SUSPICION_MS 3000
 
 void store_kick(struct store *store)
 {
@@ -56,10 +60,28 @@ void store_give_up_link(struct store *store, const PGresult *result)
 	pg_link_give_up(store->link, message != NULL ? message : "no reason given");
 }
 
+void store_suspect(struct store *store)
+{
+	store->is_suspect = true;
+	store->suspected_at_ms = clock_monotonic_ms();
+	store_arm_tick(store);
+}
+
 void store_announce(struct store *store)
 {
 	store->is_suspect = false;
 	store->hooks.on_state(store->hooks.ctx, true, "");
+}
+
+/*
+ * Under suspicion a batch that waits is the test; without one nothing would ever pass it. Not at
+ * once, though: who sends a report now and then would be told of a change with each.
+ */
+static bool may_be_announced(const struct store *store)
+{
+	return !store->is_suspect ||
+		(store->flying == NULL && lanes_is_empty(&store->lanes) &&
+			clock_monotonic_ms() - store->suspected_at_ms >= SUSPICION_MS);
 }
 
 /* --- look-ups, retractions and refusals --- */
@@ -185,9 +207,8 @@ static void on_link_ready(void *ctx)
 {
 	struct store *store = ctx;
 	metric_add(&store->metrics->reconnects, 1);
-	/* Under suspicion a batch that waits is the test; without one nothing would ever pass it.
-	 */
-	if (!store->is_suspect || lanes_is_empty(&store->lanes)) {
+	store->proven_at_ms = clock_monotonic_ms();
+	if (may_be_announced(store)) {
 		store_announce(store);
 	}
 	store_kick(store);
@@ -200,7 +221,7 @@ static void on_link_lost(void *ctx, const char *reason)
 		metric_add(&store->metrics->resends, 1);
 		store_take_back(store, store->flying);
 		store->flying = NULL;
-		store->is_suspect = true;
+		store_suspect(store);
 	}
 	find_queue_lost(&store->finds);
 	take_back_retraction(store);
@@ -252,18 +273,32 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 			&store->retractions, store->link, KIND_RETRACT, STATEMENT_RETRACT);
 	}
 	/* What was to be the test has ended in another way, and nobody sends where it is away. */
-	if (store->is_suspect && pg_link_is_ready(store->link) && store->flying == NULL &&
-		lanes_is_empty(&store->lanes)) {
+	if (store->is_suspect && pg_link_is_ready(store->link) && may_be_announced(store)) {
 		store_announce(store);
 	}
 }
 
 /* --- time --- */
 
+/* A connection that is there, and reports that have waited in vain: a lock, or a slow disk. */
+static void note_stall(struct store *store)
+{
+	char reason[96];
+	snprintf(reason, sizeof(reason),
+		"no commit within %" PRId64 " ms: a table is locked, or the disk is slow",
+		store->conf->database_store_wait_ms);
+	store_suspect(store);
+	store->hooks.on_state(store->hooks.ctx, false, reason);
+}
+
 static void expire(struct store *store)
 {
 	int64_t before_ms = clock_monotonic_ms() - store->conf->database_store_wait_ms;
-	store_expire_batches(store, before_ms);
+	/* A queue that is too long for a database that commits is no stall. */
+	if (store_expire_batches(store, before_ms) > 0 && pg_link_is_ready(store->link) &&
+		store->proven_at_ms <= before_ms) {
+		note_stall(store);
+	}
 	find_queue_expire(&store->finds, before_ms, on_answer, store);
 	retract_queue_expire(&store->retractions, before_ms, on_answer, store);
 }
@@ -279,7 +314,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		send_refusals(store);
 	}
 	store_kick(store);
-	if (store_pending(store) > 0 || store->refusal_count > 0) {
+	if (store_pending(store) > 0 || store->refusal_count > 0 || store->is_suspect) {
 		store_arm_tick(store);
 	}
 }

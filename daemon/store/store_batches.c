@@ -120,7 +120,7 @@ static void on_batch_error(struct store *store, struct batch *batch, const PGres
 		return;
 	case PG_ERROR_AWAY:
 		store_take_back(store, batch);
-		store->is_suspect = true;
+		store_suspect(store);
 		store_give_up_link(store, result);
 		return;
 	case PG_ERROR_ROW:
@@ -141,6 +141,7 @@ static void on_batch_error(struct store *store, struct batch *batch, const PGres
 static void on_batch_committed(struct store *store, struct batch *batch, const PGresult *result)
 {
 	struct store_result stored = {.outcome = STORE_STORED};
+	int64_t took_us = clock_monotonic_us() - store->flown_at_us;
 	uint32_t others = 0;
 	struct answer answer;
 
@@ -154,16 +155,18 @@ static void on_batch_committed(struct store *store, struct batch *batch, const P
 		}
 		answer_entry(store, batch, answer.place, &answer.result);
 	}
-	if (store->is_suspect) {
-		store_announce(store);
+	if (took_us < store->conf->database_store_wait_ms * 1000) {
+		store->proven_at_ms = clock_monotonic_ms();
+		if (store->is_suspect) {
+			store_announce(store);
+		}
 	}
 	store->expected = batch->count;
 	metric_add(&store->metrics->batches, 1);
 	metric_set(&store->metrics->committed_at_us, (uint64_t)clock_wall_us());
 	metric_add(&store->metrics->reports_stored, batch->count - others);
 	metric_observe(&store->metrics->batch_reports, batch->count);
-	metric_observe(&store->metrics->commit_microseconds,
-		(uint64_t)(clock_monotonic_us() - store->flown_at_us));
+	metric_observe(&store->metrics->commit_microseconds, (uint64_t)took_us);
 	for (uint32_t i = 0; i < batch->count; i++) {
 		answer_entry(store, batch, i, &stored);
 	}
@@ -188,24 +191,28 @@ void store_on_batch_result(struct store *store, const PGresult *result)
 struct expiry {
 	struct store *store;
 	int64_t before_ms;
+	size_t count;
 };
 
 static void expire_batch(void *ctx, struct batch *batch)
 {
-	const struct expiry *expiry = ctx;
+	struct expiry *expiry = ctx;
 	struct store_result unavailable = {.outcome = STORE_UNAVAILABLE};
 	for (uint32_t i = 0; i < batch->count; i++) {
-		if (batch->entries[i].queued_at_ms <= expiry->before_ms) {
+		const struct batch_entry *entry = &batch->entries[i];
+		if (!entry->is_answered && entry->queued_at_ms <= expiry->before_ms) {
+			expiry->count++;
 			answer_entry(expiry->store, batch, i, &unavailable);
 		}
 	}
 }
 
-void store_expire_batches(struct store *store, int64_t before_ms)
+size_t store_expire_batches(struct store *store, int64_t before_ms)
 {
-	struct expiry expiry = {store, before_ms};
+	struct expiry expiry = {store, before_ms, 0};
 	if (store->flying != NULL) {
 		expire_batch(&expiry, store->flying);
 	}
 	lanes_each(&store->lanes, store->conf, expire_batch, &expiry);
+	return expiry.count;
 }

@@ -31,8 +31,11 @@ struct store {
 	size_t pending_reports;
 	size_t pending_bytes; /* of their rows */
 	bool retries_later;   /* a deadlock or the like: the tick sends again */
-	bool is_suspect;      /* it refused a batch as a whole, or left it unanswered: not announced
-				 before one succeeds */
+	/* It refused a batch as a whole, left it unanswered or let it wait: not announced before
+	 * one is taken in time. */
+	bool is_suspect;
+	int64_t suspected_at_ms; /* when it last gave reason to */
+	int64_t proven_at_ms;    /* when it last connected or took a batch in time */
 	struct find_queue finds;
 	struct retract_queue retractions;
 	struct buf refusals; /* array of intake.refusal */
@@ -49,6 +52,8 @@ void store_arm_tick(struct store *store);
 void store_count_pending(struct store *store, const struct batch_entry *entry, int change);
 /* The server is in trouble: a new connection, after a back-off. */
 void store_give_up_link(struct store *store, const PGresult *result);
+/* The database is not to be relied on, whatever its connection says. */
+void store_suspect(struct store *store);
 /* The database takes reports. */
 void store_announce(struct store *store);
 
@@ -57,5 +62,5 @@ void store_send_next_batch(struct store *store);
 void store_on_batch_result(struct store *store, const PGresult *result);
 /* Waits again, before all others of its lane. */
 void store_take_back(struct store *store, struct batch *batch);
-/* Answers what waits since before_ms or longer with STORE_UNAVAILABLE. */
-void store_expire_batches(struct store *store, int64_t before_ms);
+/* Answers what waits since before_ms or longer with STORE_UNAVAILABLE; how many those were. */
+size_t store_expire_batches(struct store *store, int64_t before_ms);

@@ -183,6 +183,22 @@ def test_frozen_database_is_503_and_the_retry_finds_the_truth(daemon, alpha):
     assert count_of(daemon, report) == 1
 
 
+def test_database_that_takes_no_report_is_not_ready(daemon, alpha):
+    """It is connected and answers, but a table is locked: told as away, once, until a commit."""
+    seen = len(daemon.log_lines("event=database-"))
+    with locked_reports(daemon):
+        for _ in range(3):
+            assert_unavailable(alpha.post(smallest_report()))
+            status, reason = daemon.admin("/readyz")
+            assert status == 503 and "no commit within 1000 ms" in reason, reason
+        assert daemon.status()["database"]["state"] == "away"
+        assert "no commit within" in daemon.control("status").stdout
+    assert alpha.post(smallest_report()).status == 201
+    wait_until(lambda: daemon.admin("/readyz")[0] == 200, "it is ready again", timeout=10)
+    told = [re.search(r"event=(\S+)", line)[1] for line in daemon.log_lines("event=database-")]
+    assert told[seen:] == ["database-away", "database-back"]
+
+
 def test_receipt_follows_the_commit(daemon, credentials):
     """The row is written and checked, and still nothing is said before COMMIT is over."""
     report = smallest_report()
