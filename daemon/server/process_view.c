@@ -82,6 +82,7 @@ static struct metrics_process process_values(struct process *process)
 		.database_links = process->worker_count + 1,
 		.database_links_away = atomic_load(&process->shared->database.links_away),
 		.queue_limit = conf->database_max_queued_reports * process->worker_count,
+		.queue_limit_bytes = conf->database_max_queued_bytes * process->worker_count,
 		.connection_limit = conf->listen_max_connections,
 		.silent_workers = watchdog_silent_workers(process->watchdog),
 		.changes_taken = (int64_t)housekeeper_changes(process->housekeeper),

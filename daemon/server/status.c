@@ -82,6 +82,8 @@ static void add_queue(struct json_writer *json, const struct status_values *valu
 	json_open(json, "queue", '{');
 	add_sum(json, values, "reports", AT(store.queued));
 	json_integer(json, "limit", values->process->queue_limit);
+	add_sum(json, values, "bytes", AT(store.queued_bytes));
+	json_integer(json, "limit_bytes", values->process->queue_limit_bytes);
 	json_close(json, '}');
 }
 

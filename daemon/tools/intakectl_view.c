@@ -11,6 +11,7 @@
 
 #define LABEL_WIDTH 14
 #define DAY_S 86400
+#define MIB (1024.0 * 1024.0)
 /* Renewing takes people, and people take weekends. */
 #define EXPIRY_WARNING_DAYS 30
 
@@ -192,6 +193,7 @@ static void print_queue(const struct view *view, FILE *out)
 {
 	const json_t *queue = json_object_get(view->status, "queue");
 	const json_t *limit = json_object_get(queue, "limit");
+	const json_t *limit_bytes = json_object_get(queue, "limit_bytes");
 	if (!json_is_object(queue)) {
 		return;
 	}
@@ -201,7 +203,13 @@ static void print_queue(const struct view *view, FILE *out)
 	if (json_is_integer(limit)) {
 		fprintf(out, " of %" JSON_INTEGER_FORMAT, json_integer_value(limit));
 	}
-	fputs(" reports\n", out);
+	fputs(" reports", out);
+	if (json_is_integer(limit_bytes)) {
+		fprintf(out, ", %.1f of %.1f MiB",
+			json_number_value(json_object_get(queue, "bytes")) / MIB,
+			json_number_value(limit_bytes) / MIB);
+	}
+	fputc('\n', out);
 }
 
 static void print_database(const struct view *view, FILE *out)

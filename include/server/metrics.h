@@ -95,6 +95,7 @@ struct metrics_process {
 	int64_t database_links;
 	int64_t database_links_away;
 	int64_t queue_limit;
+	int64_t queue_limit_bytes;
 	int64_t connection_limit;
 	int64_t silent_workers;
 	int64_t changes_taken; /* by housekeeping */

@@ -13,7 +13,7 @@ STATUS = {
              "commit_p50_ms": 1.9, "commit_p99_ms": 6.0},
     "reports": {"stored": 100, "duplicate": 3, "refused": 2,
                 "last_commit_at": "2026-11-12T06:05:02.482913Z"},
-    "queue": {"reports": 7, "limit": 4096},
+    "queue": {"reports": 7, "limit": 4096, "bytes": 7340032, "limit_bytes": 67108864},
     "database": {"state": "ready", "links": 3, "links_away": 0, "away_since": None,
                  "reason": None, "connects": 3},
     "certificates": {"server_expires_at": "2026-12-01T00:00:00Z",

@@ -26,7 +26,7 @@ connections   3: 2 idle, 1 commit
 rate          12.4 reports/s, 0.1 refused/s, commit p50 1.9 ms, p99 6.0 ms in the last 60 s
 reports       100 stored, 3 duplicate, 2 refused
 last commit   2026-11-12 06:05:02 UTC (10 s ago)
-queue         7 of 4096 reports
+queue         7 of 4096 reports, 7.0 of 64.0 MiB
 database      ready, 3 links
 certificate   ! expires 2026-12-01 00:00:00 UTC, 18 d left
 partner CA    expires 2027-12-01 00:00:00 UTC, 383 d left

@@ -6,11 +6,13 @@ INTAKED_SHOTS names a folder for pictures of it.
 
 import json
 import os
+from contextlib import ExitStack, closing
 
 import pytest
 
 from browser import Browser
 from certificates import Ca
+from client import encode, request_bytes
 from harness import wait_until
 from reports import smallest_report
 
@@ -294,6 +296,31 @@ def test_a_database_that_is_away_is_seen_and_spoken(daemon, browser, traffic):
         daemon.postgres.start()
     browser.wait(f"{STATE} === 'serving'", timeout=20)
     assert browser.evaluate("document.querySelector('#notices').hidden")
+
+
+@pytest.mark.parametrize(
+    ("limits", "tile"),
+    [
+        ({"database.max_queued_reports": 4}, "4 that may"),
+        ({"database.max_queued_bytes": 65536}, "0.06 MiB"),
+    ],
+    ids=["reports", "bytes"],
+)
+def test_a_queue_that_fills_by_number_or_by_bytes_is_seen(world, browser, limits, tile):
+    settings = {**limits, "database.store_wait_ms": 60000, "listen.workers": 1}
+    with world.running(settings) as daemon, ExitStack() as open_now:
+        lock = open_now.enter_context(closing(daemon.postgres.connect(daemon.database)))
+        lock.autocommit = False
+        lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        for _ in range(4):
+            client = open_now.enter_context(daemon.raw_client(daemon.authority.issue("alpha")))
+            body = encode(smallest_report(narrative="Long. " * 2000))
+            client.send(request_bytes("POST", "/v1/reports", body))
+        wait_until(lambda: daemon.status()["queue"]["reports"] == 4, "four wait")
+        show(browser, daemon)
+        assert "The queue for commits fills" in browser.text("#notices")
+        assert tile in browser.text("#queue-limit")
+        lock.rollback()
 
 
 def test_a_certificate_that_expires_soon_needs_attention(world, browser):

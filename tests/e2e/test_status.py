@@ -61,7 +61,7 @@ STATUS = members(
         commit_p99_ms=REAL_OR_NULL,
     ),
     reports=members(stored=COUNT, duplicate=COUNT, refused=COUNT, last_commit_at=TIME_OR_NULL),
-    queue=members(reports=COUNT, limit=COUNT),
+    queue=members(reports=COUNT, limit=COUNT, bytes=COUNT, limit_bytes=COUNT),
     database=members(
         state={"enum": ["ready", "away", "unknown"]},
         links=COUNT,
@@ -134,6 +134,7 @@ def test_every_member_of_the_status_is_there_and_no_other(daemon, alpha):
     )
     assert status["workers"] == 2
     assert status["queue"]["limit"] == 2 * 4096
+    assert status["queue"]["limit_bytes"] == 2 * 64 * 1024 * 1024
     assert abs(seconds_of(status["now"]) - time.time()) < 5 * PATIENCE
     assert seconds_of(status["started_at"]) <= seconds_of(status["now"])
 

@@ -7,6 +7,7 @@
 const POLL_MS = 5000;
 const PATIENCE_MS = 4500;
 const DAY_S = 86400;
+const MIB = 1024 * 1024;
 const FEW_ROWS = 10;
 
 const find = (id) => document.getElementById(id);
@@ -221,7 +222,8 @@ function showTiles(status, now) {
 	say('commit-p99', rate.commit_p99_ms === null ? 'no commit in this time' :
 		`99 of 100 within ${milliseconds(rate.commit_p99_ms)}`);
 	say('queue', whole.format(queue.reports));
-	say('queue-limit', `of ${whole.format(queue.limit)} that may`);
+	say('queue-limit', `of ${whole.format(queue.limit)} that may; ` +
+		`${some(queue.bytes / MIB)} of ${some(queue.limit_bytes / MIB)} MiB`);
 	say('connections', whole.format(connections.open));
 	const busy = ['handshake', 'request', 'commit', 'answer'].filter((phase) => connections[phase] > 0);
 	say('connection-phases', busy.map((phase) => `${whole.format(connections[phase])} in ${phase}`).join(', ') ||
@@ -328,7 +330,8 @@ function noticesOf(status, now) {
 	} else if (!status.ready) {
 		notices.push({level: 'bad', key: 'ready', title: 'Reports cannot be stored', text: status.reason});
 	}
-	if (status.queue.reports > status.queue.limit / 2) {
+	const {queue} = status;
+	if (queue.reports > queue.limit / 2 || queue.bytes > queue.limit_bytes / 2) {
 		notices.push({level: 'warn', key: 'queue', title: 'The queue for commits fills',
 			text: 'Reports are answered 503 when it is full. Is the database slow?'});
 	}
