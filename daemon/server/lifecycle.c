@@ -88,9 +88,25 @@ static const char *state_of(const struct process *process)
 	return is_database_away(process) ? "the database is away, answering 503" : "serving";
 }
 
+/* The journal is what is read afterwards, and by whom nothing else has woken. */
+static void log_shut(struct process *process)
+{
+	const char *shut = process_shut_reason(process);
+	if (shut == process->told_shut) {
+		return;
+	}
+	if (shut != NULL) {
+		log_error("nobody-let-in", "reason=\"%s\"", shut);
+	} else {
+		log_info("let-in-again", "reason_was=\"%s\"", process->told_shut);
+	}
+	process->told_shut = shut;
+}
+
 void process_notify_status(struct process *process)
 {
 	const struct reload_state *reload = &process->reload;
+	log_shut(process);
 	process->told_state = state_of(process);
 	systemd_notify("STATUS=%s%s%s", process->told_state,
 		reload->was_refused ? "; the last reload was refused: " : "",

@@ -60,6 +60,7 @@ struct process {
 	bool is_serving;
 	bool is_stopping;
 	const char *told_state; /* to the service manager */
+	const char *told_shut;  /* to the log: why nobody is let in, or NULL */
 	struct reload_state reload;
 	int64_t started_at_us; /* wall clock */
 	struct history history;

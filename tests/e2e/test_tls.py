@@ -262,6 +262,11 @@ def test_revocation_list_that_expires_refuses_everybody(world, credentials):
         text = "the revocation list has run out: nobody is let in"
         assert daemon.admin("/readyz") == (503, text + "\n")
         wait_until(lambda: daemon.notify.has(f"STATUS={text}"), "the service manager is told", 15)
+        assert len(daemon.log_lines("severity=error", "event=nobody-let-in", text)) == 1
+        world.authority.write_crl(crl)
+        assert daemon.ask("reload")["reloaded"]
+        assert daemon.admin("/readyz")[0] == 200
+        assert len(daemon.log_lines("event=let-in-again")) == 1
 
 
 def test_connection_ends_with_the_list_it_was_let_in_by(world, credentials):
