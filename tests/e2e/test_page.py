@@ -323,6 +323,41 @@ def test_a_queue_that_fills_by_number_or_by_bytes_is_seen(world, browser, limits
         lock.rollback()
 
 
+def test_reports_that_are_answered_503_are_seen_while_it_is_ready(world, browser):
+    """As where the queue is full, whatever it holds by the time of the next look."""
+    settings = {"database.max_queued_reports": 1, "database.store_wait_ms": 60000, "listen.workers": 1}
+    with world.running(settings) as daemon, ExitStack() as open_now:
+        lock = open_now.enter_context(closing(daemon.postgres.connect(daemon.database)))
+        lock.autocommit = False
+        lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        for _ in range(2):
+            client = open_now.enter_context(daemon.raw_client(daemon.authority.issue("alpha")))
+            client.send(request_bytes("POST", "/v1/reports", encode(smallest_report())))
+        wait_until(lambda: daemon.status()["refusals"].get("unavailable"), "one is refused")
+        lock.rollback()
+        wait_until(lambda: daemon.status()["queue"]["reports"] == 0, "the other is stored")
+        show(browser, daemon)
+        assert "answered 503 within the last minute" in browser.text("#notices")
+
+
+def test_a_certificate_that_has_expired_says_what_to_do(world, authority, browser):
+    server = authority.issue(
+        alternative_names=["DNS:localhost", "IP:127.0.0.1"],
+        extended_key_usage="serverAuth",
+        valid_to_days=4 / 86400,
+    )
+    settings = {
+        "tls.certificate": server.certificate,
+        "tls.key": server.key,
+        "tls.partner_ca": authority.certificate,
+    }
+    with world.running(settings) as daemon:
+        browser.open(f"http://127.0.0.1:{daemon.admin_port}/")
+        browser.wait(f"{STATE} === 'the server\\'s certificate has expired'", timeout=20)
+        said = browser.text("#notices")
+        assert "Partners cannot connect. Put a new one in place and run intakectl reload." in said
+
+
 def test_a_certificate_that_expires_soon_needs_attention(world, browser):
     """The usual one of these tests lasts a week."""
     with world.running() as daemon:

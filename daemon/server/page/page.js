@@ -6,6 +6,7 @@
 
 const POLL_MS = 5000;
 const PATIENCE_MS = 4500;
+const MINUTE_MS = 60000;
 const DAY_S = 86400;
 const MIB = 1024 * 1024;
 const FEW_ROWS = 10;
@@ -261,13 +262,13 @@ function expiryWords(at, now) {
 const certificateKinds = [
 	{member: 'server_expires_at', name: 'Server', warn: 30, bad: 3,
 		what: 'The server’s certificate expires', done: 'The server’s certificate has expired',
-		effect: 'Partners cannot connect from then on.'},
+		effect: 'Partners cannot connect', remedy: 'Put a new one in place and run intakectl reload.'},
 	{member: 'partner_ca_expires_at', name: 'Partner authority', warn: 30, bad: 3,
 		what: 'A partner authority expires', done: 'A partner authority has expired',
-		effect: 'Its partners are refused from then on.'},
+		effect: 'Its partners are refused', remedy: 'Enrol them under a new one, add that to tls.partner_ca and run intakectl reload.'},
 	{member: 'crl_next_update_at', name: 'Revocation list', warn: 1, bad: 0.25,
 		what: 'A revocation list runs out', done: 'A revocation list has run out',
-		effect: 'Every partner is refused from then on.'},
+		effect: 'Whoever has a certificate of its authority is refused', remedy: 'Fetch a new list and run intakectl reload.'},
 ];
 
 function showCertificates(certificates, now) {
@@ -304,7 +305,7 @@ function showReload(reload, now) {
 // --- what needs attention ---
 
 function certificateNotices(certificates, now) {
-	return certificateKinds.flatMap(({member, warn, bad, what, done, effect}) => {
+	return certificateKinds.flatMap(({member, warn, bad, what, done, effect, remedy}) => {
 		const at = certificates[member];
 		const level = at === null ? 'good' : expiryLevel(at, now, warn, bad);
 		if (level === 'good') {
@@ -312,14 +313,14 @@ function certificateNotices(certificates, now) {
 		}
 		const isOver = new Date(at) < now;
 		return [{level, title: isOver ? done : `${what} ${expiryWords(at, now)}`,
-			text: isOver ? '' : effect, key: member + level + isOver}];
+			text: `${effect}${isOver ? '' : ' from then on'}. ${remedy}`}];
 	});
 }
 
 function databaseNotice(status, now) {
 	const {database} = status;
 	const since = `${lasting((now - new Date(database.away_since)) / 1000)}`;
-	return {level: 'bad', key: 'database', title: `The database has been away for ${since}`,
+	return {level: 'bad', title: `The database has been away for ${since}`,
 		text: `Reports are answered 503 and nothing is acknowledged. ${database.reason}`};
 }
 
@@ -328,20 +329,23 @@ function noticesOf(status, now) {
 	if (status.database.state === 'away') {
 		notices.push(databaseNotice(status, now));
 	} else if (!status.ready) {
-		notices.push({level: 'bad', key: 'ready', title: 'Reports cannot be stored', text: status.reason});
+		notices.push({level: 'bad', title: 'Reports cannot be stored', text: status.reason});
+	} else if (status.latest_refusals.some(({status: code, at}) => code === 503 && now - new Date(at) < MINUTE_MS)) {
+		notices.push({level: 'warn', title: 'Reports were answered 503 within the last minute',
+			text: 'Partners send them again. If it goes on: is the queue full, limits.input_pool_bytes too small, or the database slow?'});
 	}
 	const {queue} = status;
 	if (queue.reports > queue.limit / 2 || queue.bytes > queue.limit_bytes / 2) {
-		notices.push({level: 'warn', key: 'queue', title: 'The queue for commits fills',
+		notices.push({level: 'warn', title: 'The queue for commits fills',
 			text: 'Reports are answered 503 when it is full. Is the database slow?'});
 	}
 	notices.push(...certificateNotices(status.certificates, now));
 	if (status.reload.last_result === 'refused') {
-		notices.push({level: 'warn', key: 'reload', title: 'The last reload was refused',
+		notices.push({level: 'warn', title: 'The last reload was refused',
 			text: 'The old configuration serves on.', faults: status.reload.faults});
 	}
 	if (status.reload.needs_restart.length > 0) {
-		notices.push({level: 'warn', key: 'restart', title: 'Settings wait for a restart',
+		notices.push({level: 'warn', title: 'Settings wait for a restart',
 			text: status.reload.needs_restart.join(', ')});
 	}
 	return notices;
