@@ -368,6 +368,18 @@ def test_a_certificate_that_expires_soon_needs_attention(world, browser):
         assert browser.ask("violations") == []
 
 
+def test_an_answer_that_cannot_be_shown_does_not_end_the_page(world, browser):
+    """As of another version: it is said, and the page goes on asking."""
+    with world.running() as daemon:
+        show(browser, daemon)
+        browser.evaluate("window.realFetch = fetch, window.fetch = async () => new Response('{}'), 0")
+        browser.wait(f"{STATE} === 'not reachable'")
+        assert "it may be another version" in browser.text("#notices")
+        browser.evaluate("window.fetch = realFetch, 0")
+        browser.wait(f"{STATE}.startsWith('serving')")
+        assert_quiet(browser, daemon)
+
+
 def test_a_daemon_that_is_gone_is_said_with_the_age_of_what_is_shown(world, browser):
     with world.running() as daemon:
         show(browser, daemon)

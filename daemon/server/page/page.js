@@ -580,7 +580,8 @@ function draw() {
 	if (failedSince !== null) {
 		const since = clock.format(failedSince);
 		notices = [{level: 'bad', title: 'The daemon does not answer',
-			text: `Since ${since}. ` + (answer ? 'What is shown here is what it said last.' : '')}, ...notices];
+			text: `Since ${since}. If it is up, it may be another version: load this page again. ` +
+				(answer ? 'What is shown here is what it said last.' : '')}, ...notices];
 		[level, words] = ['bad', 'not reachable'];
 	}
 	document.body.classList.toggle('stale', failedSince !== null);
@@ -610,6 +611,7 @@ async function ask() {
 		return;
 	}
 	isAsking = true;
+	const before = {answer, failedSince};
 	try {
 		const [status, history] = await Promise.all([fetchJson('status.json'), fetchJson('history.json')]);
 		if (answer === null && history.stored.length * history.step_s > 900) {
@@ -617,11 +619,14 @@ async function ask() {
 		}
 		answer = {status, history, cameAt: performance.now()};
 		failedSince = null;
+		draw();
 	} catch {
-		failedSince ??= new Date();
+		// Or it answered what cannot be shown: an open page outlives the daemon that it came from.
+		answer = before.answer;
+		failedSince = before.failedSince ?? new Date();
+		draw();
 	}
 	isAsking = false;
-	draw();
 	if (!document.hidden) {
 		timer = setTimeout(ask, POLL_MS);
 	}
