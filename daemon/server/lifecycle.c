@@ -85,6 +85,9 @@ static const char *state_of(const struct process *process)
 	if (shut != NULL) {
 		return shut;
 	}
+	if (watchdog_silent_workers(process->watchdog) > 0) {
+		return "a worker does not answer";
+	}
 	return is_database_away(process) ? "the database is away, answering 503" : "serving";
 }
 

@@ -41,6 +41,7 @@ def test_a_silent_worker_starves_the_watchdog(world, credentials):
         while time.monotonic() < deadline:
             assert watchdog_pings(daemon) == fed
             time.sleep(0.05)
+        wait_until(lambda: daemon.notify.has("STATUS=a worker does not answer"), "systemd is told")
     wait_until(lambda: daemon.log_lines("worker-answers"), "it answers again")
     wait_until(lambda: watchdog_pings(daemon) > fed, "the watchdog is fed again")
     assert daemon.admin("/readyz")[0] == 200
