@@ -26,6 +26,11 @@ int64_t clock_wall_us(void)
 	return read_us(CLOCK_REALTIME);
 }
 
+int64_t clock_wall_of_monotonic(int64_t monotonic_us)
+{
+	return clock_wall_us() - (clock_monotonic_us() - monotonic_us);
+}
+
 static void put_digits(char *out, int digits, int64_t value)
 {
 	for (int i = digits - 1; i >= 0; i--) {

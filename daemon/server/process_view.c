@@ -156,7 +156,7 @@ static struct status_database database_values(
 	int away = atomic_load(&state->links_away);
 	return (struct status_database){
 		.state = away > 0 ? LINK_AWAY : process->reader_link,
-		.away_since_us = atomic_load(&state->away_since_us),
+		.away_since_us = clock_wall_of_monotonic(atomic_load(&state->away_since_ms) * 1000),
 		.reason = str_from(plain_reason(state, reason)),
 		.links = process->worker_count + 1,
 		.links_away = away,

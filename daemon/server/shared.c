@@ -43,7 +43,6 @@ void database_state_note(
 	*link = now;
 	if (now == LINK_AWAY && atomic_fetch_add(&state->links_away, 1) == 0) {
 		atomic_store(&state->away_since_ms, clock_monotonic_ms());
-		atomic_store(&state->away_since_us, clock_wall_us());
 		log_warn("database-away", "reason=%s",
 			log_escape(escaped, sizeof(escaped), str_from(reason)));
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "status_int.h"
 
+#include "base/clock.h"
 #include "json_writer_int.h"
 #include "status_lists_int.h"
 
@@ -60,7 +61,7 @@ static int64_t last_commit_us(const struct status_values *values)
 		uint64_t one_us = metric_get(&values->workers[i]->store.committed_at_us);
 		last_us = one_us > last_us ? one_us : last_us;
 	}
-	return (int64_t)last_us;
+	return last_us != 0 ? clock_wall_of_monotonic((int64_t)last_us) : 0;
 }
 
 static void add_reports(struct json_writer *json, const struct status_values *values)

@@ -163,7 +163,7 @@ static void on_batch_committed(struct store *store, struct batch *batch, const P
 	}
 	store->expected = batch->count;
 	metric_add(&store->metrics->batches, 1);
-	metric_set(&store->metrics->committed_at_us, (uint64_t)clock_wall_us());
+	metric_set(&store->metrics->committed_at_us, (uint64_t)clock_monotonic_us());
 	metric_add(&store->metrics->reports_stored, batch->count - others);
 	metric_observe(&store->metrics->batch_reports, batch->count);
 	metric_observe(&store->metrics->commit_microseconds, (uint64_t)took_us);

@@ -17,6 +17,8 @@
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
 int64_t clock_wall_us(void);
+/* When that was by the wall clock as it goes now: its age is right although that clock was set. */
+int64_t clock_wall_of_monotonic(int64_t monotonic_us);
 /* RFC 3339 in UTC with six digits of fraction; years 1970 to 9999. */
 void clock_format_rfc3339(int64_t wall_us, char out[CLOCK_RFC3339_SIZE]);
 /* A date as HTTP has it (RFC 9110 5.6.7); years 1970 to 9999. */

@@ -19,8 +19,7 @@
 
 struct database_state {
 	_Atomic int links_away;
-	_Atomic int64_t away_since_ms; /* of the outage that lasts */
-	_Atomic int64_t away_since_us; /* the same, wall clock */
+	_Atomic int64_t away_since_ms; /* of the outage that lasts; monotonic */
 	pthread_mutex_t reason_lock;
 	char reason[DATABASE_REASON_BYTES]; /* of the last attempt that failed, on any link */
 };

@@ -56,7 +56,7 @@ struct store_metrics {
 	metric_counter resends;
 	metric_counter halvings;
 	metric_counter reconnects;
-	metric_counter committed_at_us; /* gauge: the last commit, wall clock; 0: none yet */
+	metric_counter committed_at_us; /* gauge: the last commit, monotonic; 0: none yet */
 	metric_counter queued;          /* gauge: reports waiting or in flight */
 	metric_counter queued_bytes;    /* gauge: of their rows */
 	struct metric_histogram batch_reports;

@@ -330,7 +330,7 @@ function noticesOf(status, now) {
 		notices.push(databaseNotice(status, now));
 	} else if (!status.ready) {
 		notices.push({level: 'bad', title: 'Reports cannot be stored', text: status.reason});
-	} else if (status.latest_refusals.some(({status: code, at}) => code === 503 && now - new Date(at) < MINUTE_MS)) {
+	} else if (status.latest_refusals.some(({status: code, at}) => code === 503 && Math.abs(now - new Date(at)) < MINUTE_MS)) {
 		notices.push({level: 'warn', title: 'Reports were answered 503 within the last minute',
 			text: 'Partners send them again. If it goes on: is the queue full, limits.input_pool_bytes too small, or the database slow?'});
 	}

@@ -106,6 +106,14 @@ static void test_clocks_run_in_their_units(void **state)
 	assert_true(before <= wall_us / 1000000 && wall_us / 1000000 <= after + 1);
 }
 
+static void test_what_was_has_its_age_by_the_wall_clock(void **state)
+{
+	(void)state;
+	int64_t expected = clock_wall_us() - 5000000;
+	int64_t told = clock_wall_of_monotonic(clock_monotonic_us() - 5000000);
+	assert_true(told >= expected - 1000 && told < expected + 1000000);
+}
+
 static void test_http_dates_are_those_of_rfc_9110(void **state)
 {
 	static const struct {
@@ -137,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_days_agree_with_libc_for_every_day_of_the_contract),
+		cmocka_unit_test(test_what_was_has_its_age_by_the_wall_clock),
 		cmocka_unit_test(test_http_dates_are_those_of_rfc_9110),
 		cmocka_unit_test(test_dates_that_do_not_exist_are_refused),
 		cmocka_unit_test(test_times_are_written_as_rfc_3339),
