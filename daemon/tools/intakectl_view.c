@@ -260,7 +260,7 @@ static void print_expiry(const struct view *view, FILE *out, const char *member,
 	}
 }
 
-/* A list is renewed every few days, so only one that ran out is worth a mark. */
+/* A list is renewed every few days, so the mark is for the last day, as on the page. */
 static void print_crl(const struct view *view, FILE *out)
 {
 	char at[INSTANT_TEXT_SIZE];
@@ -277,7 +277,8 @@ static void print_crl(const struct view *view, FILE *out)
 	if (left_s <= 0) {
 		fprintf(out, "! the list ran out %s\n", at);
 	} else {
-		fprintf(out, "next list by %s, in %s\n", at, duration_format(left_s, left));
+		fprintf(out, "%snext list by %s, in %s\n", left_s < DAY_S ? "! " : "", at,
+			duration_format(left_s, left));
 	}
 }
 

@@ -125,7 +125,10 @@ static void test_what_is_wrong_is_marked(void **state)
 		    "'crl_next_update_at':'2026-11-01T00:00:01Z'}}",
 		"certificate   expires 2026-12-01 00:00:00 UTC, 30 d left\n"
 		"partner CA    ! expires 2026-11-30 23:59:59 UTC, 29 d left\n"
-		"revocation    next list by 2026-11-01 00:00:01 UTC, in 1 s\n");
+		"revocation    ! next list by 2026-11-01 00:00:01 UTC, in 1 s\n");
+	assert_view("{'now':'2026-11-01T00:00:00Z','certificates':{"
+		    "'crl_next_update_at':'2026-11-02T00:00:00Z'}}",
+		"revocation    next list by 2026-11-02 00:00:00 UTC, in 1 d\n");
 	assert_view("{'now':'2026-11-01T00:00:00Z','certificates':{"
 		    "'server_expires_at':'2026-11-01T00:00:00Z',"
 		    "'crl_next_update_at':'2026-11-01T00:00:00Z'}}",
