@@ -232,7 +232,9 @@ static void open_file(struct source *source)
 {
 	struct source_file *file = &source->files[source->next++];
 	bool is_standard_input = strcmp(file->path, STANDARD_INPUT) == 0;
-	source->fd = is_standard_input ? STDIN_FILENO : open(file->path, O_RDONLY | O_CLOEXEC);
+	/* Without O_NONBLOCK a named pipe would be waited for here until somebody writes to it. */
+	int flags = O_RDONLY | O_CLOEXEC | (file->is_pipe ? O_NONBLOCK : 0);
+	source->fd = is_standard_input ? STDIN_FILENO : open(file->path, flags);
 	if (source->fd < 0) {
 		report_fault(source, file->path, strerror(errno));
 		return;

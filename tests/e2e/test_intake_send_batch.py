@@ -2,6 +2,7 @@
 """intake-send and batches: lines, arrays, pipes, limits that are lower than expected."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -149,6 +150,24 @@ def test_pipe_is_sent_as_it_comes(sender, daemon):
         running.process.stdin = None
         status, out, _ = running.wait()
     assert (status, out) == (0, "           4  stored\n")
+
+
+def test_named_pipe_that_nobody_writes_to_holds_up_nothing(sender, daemon):
+    """It is waited for, and a signal ends that as it ends everything."""
+    reports = [smallest_report() for _ in range(2)]
+    write_document(sender.folder / "a.json", reports[0])
+    os.mkfifo(sender.folder / "pipe")
+    with sender.start("a.json", "pipe") as running:
+        wait_until(lambda: all(stored(daemon, reports[0])), "what was before it is stored")
+        (sender.folder / "pipe").write_bytes(encode(reports[1]))
+        status, out, _ = running.wait()
+    assert (status, out) == (0, "           2  stored\n")
+    asked = 'intaked_requests_total{path="/v1/whoami",status="200"}'
+    before = daemon.metrics()[asked]
+    with sender.start("pipe") as running:
+        wait_until(lambda: daemon.metrics()[asked] > before, "it has asked who it is")
+        running.interrupt()
+        assert running.wait()[0] == 130
 
 
 def test_empty_pipe_is_all_stored(sender):
