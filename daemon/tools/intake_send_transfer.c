@@ -262,7 +262,9 @@ static bool lane_init(struct lane *lane, struct transfer *transfer, unsigned num
 {
 	*lane = (struct lane){.transfer = transfer, .number = number, .easy = curl_easy_init()};
 	buf_init(&lane->answer, ANSWER_BYTES_MAX);
+	/* At the end a name server that does not answer is not waited for. */
 	return lane->easy != NULL && set_number(lane->easy, CURLOPT_NOSIGNAL, 1) &&
+		set_number(lane->easy, CURLOPT_QUICK_EXIT, 1) &&
 		set_text(lane->easy, CURLOPT_PROTOCOLS_STR, "https") &&
 		set_number(lane->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
 		set_text(lane->easy, CURLOPT_USERAGENT, "intake-send/" INTAKED_VERSION) &&

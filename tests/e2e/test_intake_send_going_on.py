@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-from harness import wait_until
+from harness import die_with_parent, wait_until
 from reports import smallest_report, usual_report
-from sender import RESULTS, Sender, stored, write_document, write_lines
+from sender import RESULTS, Running, Sender, environment, stored, write_document, write_lines
 
 
 # --- going on ---
@@ -211,6 +211,32 @@ def test_interrupted_run_says_that_the_server_does_not_answer(tmp_path, world):
                 running.interrupt()
                 running.interrupt()
                 status, out, err = running.wait()
+    assert (status, out) == (130, "")
+    assert "intake-send: interrupted while waiting: the server does not answer\n" in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root puts a name server in another's place")
+def test_second_signal_ends_a_run_whose_name_server_does_not_answer(tmp_path, world):
+    daemon = world.daemon(database=world.TEMPLATE)
+    url = "https://intake.example:8443"
+    sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"), url=url)
+    names = tmp_path / "resolv.conf"
+    names.write_text("nameserver 127.0.0.99\noptions timeout:30\n")
+    script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.99", 53))
+        command = ["unshare", "--mount", "sh", "-c", script, str(names), *sender.command("empty")]
+        process = subprocess.Popen(
+            command, cwd=sender.folder, env=environment(), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent,
+        )  # fmt: skip
+        with Running(process) as running:
+            silent.settimeout(15)
+            assert silent.recv(512)
+            running.interrupt()
+            # Another one: two of the same kind may arrive as one.
+            process.terminate()
+            status, out, err = running.wait(timeout=4)
     assert (status, out) == (130, "")
     assert "intake-send: interrupted while waiting: the server does not answer\n" in err
 
