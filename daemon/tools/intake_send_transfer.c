@@ -111,10 +111,24 @@ static const char *trust_hint(long verdict)
 	}
 }
 
-/* A server that is ill sends internal_error; whatever else it says is about us. */
+/*
+ * A server that is ill sends internal_error, and one to which broken bytes came says so: both may
+ * be over at the next attempt. Whatever else it says is about us.
+ */
 static bool alert_refuses(int alert)
 {
-	return alert != 0 && alert != SSL_AD_INTERNAL_ERROR && alert != SSL_AD_USER_CANCELLED;
+	switch (alert) {
+	case 0:
+	case SSL_AD_INTERNAL_ERROR:
+	case SSL_AD_USER_CANCELLED:
+	case SSL_AD_UNEXPECTED_MESSAGE:
+	case SSL_AD_BAD_RECORD_MAC:
+	case SSL_AD_RECORD_OVERFLOW:
+	case SSL_AD_DECODE_ERROR:
+		return false;
+	default:
+		return true;
+	}
 }
 
 /* The alert says what is wrong with a certificate, and not that it is ours. */

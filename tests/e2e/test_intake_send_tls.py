@@ -2,7 +2,10 @@
 """intake-send and trust: whom it sends to, who it is, and where it has its key from."""
 
 import os
+import socket
 import subprocess
+import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -102,6 +105,47 @@ def test_expired_certificate_is_told_before_anything_is_sent(tmp_path, daemon, w
     credential = world.authority.issue("alpha", valid_from_days=-3, valid_to_days=-1)
     sender = Sender(tmp_path / "partner", daemon, credential)
     assert_ends(sender, 3, credential.certificate, "has expired")
+
+
+@contextmanager
+def alerting(number):
+    """The URL of a server that ends each handshake with this fatal alert."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            while True:
+                try:
+                    connection = server.accept()[0]
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(bytes([21, 3, 3, 0, 2, 2, number]))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"https://localhost:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("number", [40, 46], ids=["handshake_failure", "certificate_unknown"])
+def test_alert_that_is_about_the_partner_ends_the_run(sender, number):
+    with alerting(number) as url:
+        assert_ends(sender, 4, "the server refuses the connection", url=url, give_up_after=20)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [10, 20, 22, 50, 80],
+    ids=["unexpected_message", "bad_record_mac", "record_overflow", "decode_error", "internal_error"],
+)
+def test_alert_that_speaks_of_broken_bytes_does_not_end_the_run(sender, number):
+    """What stands between has changed a byte, perhaps once: the certificate is as good as before."""
+    with alerting(number) as url:
+        assert_ends(sender, 6, "given up after 1 s without progress", url=url, give_up_after=1)
 
 
 def test_certificate_of_nobody_ends_the_run(tmp_path, daemon, world):
