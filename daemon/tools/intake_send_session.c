@@ -106,12 +106,20 @@ static void look_for_end(struct session *session, int64_t now_ms)
 	}
 }
 
-void session_write_result(struct session *session, const struct result *result)
+bool session_write_result(struct session *session, const struct result *result)
 {
 	struct err err;
-	if (session->results != NULL && !results_append(session->results, result, &err)) {
+	if (session->results == NULL) {
+		return true;
+	}
+	if (session->has_torn_result) {
+		return false;
+	}
+	if (!results_append(session->results, result, &err)) {
+		session->has_torn_result = true;
 		session_end(session, OUTCOME_LOCAL, err.text);
 	}
+	return !session->has_torn_result;
 }
 
 static void sync_results(struct session *session, int64_t now_ms)
@@ -174,8 +182,11 @@ static void refuse_unsendable(struct session *session, const struct source_repor
 		.status = status,
 		.member = "problem",
 		.content = problem};
-	session_write_result(session, &result);
+	bool is_written = session_write_result(session, &result);
 	json_decref(problem);
+	if (!is_written) {
+		return;
+	}
 	summary_add_unsendable(session->summary, &place, reason);
 	session->done_bytes += report->cut.span_bytes;
 }

@@ -56,6 +56,7 @@ struct session {
 	uint64_t done_bytes;
 	char trouble[256];
 	bool has_told_trouble;
+	bool has_torn_result; /* nothing is written behind it */
 };
 
 /* The sentence in err says what ended it early; it is empty when nothing did. */
@@ -63,8 +64,8 @@ enum outcome session_run(const struct options *options, struct summary *summary,
 
 /* Nothing more is sent; the first reason counts. */
 void session_end(struct session *session, enum outcome outcome, const char *sentence);
-/* Appends it to the result file, if there is one. */
-void session_write_result(struct session *session, const struct result *result);
+/* Appends it to the result file, if there is one. False: it is not there, and the run ends. */
+MUST_CHECK bool session_write_result(struct session *session, const struct result *result);
 
 /* What an answer does: transfer_events of the session. */
 bool settle_on_line(void *ctx, unsigned number, struct str line);

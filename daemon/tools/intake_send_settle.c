@@ -37,7 +37,7 @@ json_t *settle_make_problem(int status, const char *title)
 	return problem;
 }
 
-static void record(struct session *session, const struct batch_report *report,
+static bool record(struct session *session, const struct batch_report *report,
 	const char *report_id, const struct answer *answer)
 {
 	json_t *content = answer->kind == ANSWER_REFUSED ? answer->problem : answer->receipt;
@@ -52,8 +52,9 @@ static void record(struct session *session, const struct batch_report *report,
 		.status = answer->status,
 		.member = member_of(answer),
 		.content = content != NULL ? content : made};
-	session_write_result(session, &result);
+	bool is_written = session_write_result(session, &result);
 	json_decref(made);
+	return is_written;
 }
 
 static void count(struct session *session, const struct batch_report *report, const char *report_id,
@@ -95,12 +96,13 @@ static bool settle(struct session *session, struct lane *lane, struct batch_repo
 	const char *said = json_string_value(json_object_get(answer->receipt, "report_id"));
 	char *read = said == NULL ? identity_report_id(bytes) : NULL;
 	const char *report_id = said != NULL ? said : read;
-	record(session, report, report_id, answer);
-	count(session, report, report_id, answer);
+	if (record(session, report, report_id, answer)) {
+		count(session, report, report_id, answer);
+		report->is_answered = true;
+		session->done_bytes += report->span_bytes;
+		note_progress(session);
+	}
 	free(read);
-	report->is_answered = true;
-	session->done_bytes += report->span_bytes;
-	note_progress(session);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """intake-send through interruptions, its own and those of the server, and what it shows meanwhile."""
 
+import json
 import os
 import pty
 import re
@@ -94,6 +95,23 @@ def test_result_file_that_cannot_be_made_ends_the_run_at_once(sender):
     done = sender.run("a.json", results="none/results")
     assert (done.returncode, done.stdout) == (3, "")
     assert "none/results: No such file or directory" in done.stderr
+
+
+def test_what_the_result_file_has_no_room_for_does_not_count(sender):
+    """The line that did not fit is torn, and nothing is written behind it."""
+    write_lines(sender.folder / "a.ndjson", *(smallest_report() for _ in range(100)))
+    script = 'trap "" XFSZ; ulimit -f 20; exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *sender.command("a.ndjson", json=True)],
+        cwd=sender.folder, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert f"the result file {RESULTS}: File too large" in done.stderr
+    counted = json.loads(done.stdout)["stored"]
+    assert 0 < counted < 100
+    assert len(sender.results()) == counted
+    summary = sender.send("a.ndjson")
+    assert (summary["stored_before"], summary["skipped"]) == (100 - counted, counted)
 
 
 def test_killed_run_is_gone_on_with(sender, daemon):
