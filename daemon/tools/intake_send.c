@@ -18,9 +18,9 @@ static enum outcome send_all(const struct options *options)
 	summary_init(&summary);
 	enum outcome outcome = session_run(options, &summary, &err);
 	const char *sentence = err.text[0] != '\0' ? err.text : NULL;
-	if (!summary_print(&summary, options, outcome, sentence) && outcome == OUTCOME_STORED) {
+	if (!summary_print(&summary, options, outcome, sentence)) {
 		fputs("intake-send: standard output cannot be written\n", stderr);
-		outcome = OUTCOME_LOCAL;
+		outcome = outcome == OUTCOME_STORED ? OUTCOME_LOCAL : outcome;
 	}
 	summary_fini(&summary);
 	return outcome;

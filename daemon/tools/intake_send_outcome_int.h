@@ -10,7 +10,7 @@
 	X(STORED, 0, "stored", "every report is stored, or valid with --validate-only")          \
 	X(REFUSED, 1, "refused", "some reports were refused, or could not be read or sent")      \
 	X(USAGE, 2, "usage", "the command line is wrong")                                        \
-	X(LOCAL, 3, "local", "the key, the certificate or the result file cannot be used")       \
+	X(LOCAL, 3, "local", "key, certificate, result file or standard output cannot be used")  \
 	X(TLS, 4, "tls", "the server is not trusted, or refuses the certificate")                \
 	X(DENIED, 5, "denied", "the server takes no reports of this partner, or is another one") \
 	X(GAVE_UP, 6, "gave-up", "nothing went on for as long as --give-up-after allows")        \

@@ -194,6 +194,18 @@ def test_closed_input_is_told(sender):
     assert done.stderr == "intake-send: -: Bad file descriptor\n"
 
 
+@pytest.mark.parametrize("members, status", [({}, 3), ({"tlp": "TLP:PINK"}, 1)])
+def test_summary_that_cannot_be_written_is_told(sender, members, status):
+    write_document(sender.folder / "a.json", smallest_report(**members))
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            sender.command("a.json"), cwd=sender.folder, env=environment(), stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == status
+    assert done.stderr == "intake-send: standard output cannot be written\n"
+
+
 # --- the command line ---
 
 
