@@ -127,7 +127,9 @@ static void note_later(struct session *session, struct lane *lane, int64_t retry
 	if (retry_after_s > lane->retry_after_s) {
 		lane->retry_after_s = retry_after_s;
 	}
-	note_trouble(session, answer_title(answer));
+	struct err err;
+	err_set(&err, "%s (%d)", answer_title(answer), answer->status);
+	note_trouble(session, err.text);
 }
 
 static void deny(struct session *session, const struct answer *answer)
@@ -284,6 +286,9 @@ static void go_on(struct session *session, struct lane *lane)
 	}
 	set_pace(lane, is_done ? lane->reports_max : answered);
 	if (!is_done) {
+		if (answered == 0 && session->is_known && session->trouble[0] == '\0') {
+			note_trouble(session, "the answer is not understood");
+		}
 		lane->failures++;
 		lane->wait_until_ms = clock_monotonic_ms() +
 			backoff_delay_ms(lane->failures, lane->retry_after_s, arc4random());

@@ -50,12 +50,18 @@ def write_lines(path, *reports):
 
 
 @contextmanager
-def answering(credential, status, content):
-    """The URL of a server that answers every question with this JSON."""
+def answering(credential, status, content, to_reports=(404, b"")):
+    """The URL of a server that answers every question with this JSON, and reports with a page."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            body = json.dumps(content).encode()
+            self.answer(status, json.dumps(content).encode())
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(*to_reports)
+
+        def answer(self, status, body):
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

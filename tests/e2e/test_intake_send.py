@@ -181,7 +181,21 @@ def test_words_of_a_server_do_nothing_to_the_terminal(sender, world, status, exi
     with answering(world.server_credential, status, problem) as url:
         done = sender.run("a.json", url=url, give_up_after=1)
         assert done.returncode == exit_status, done.stderr
-        assert f"{sentence}Red?[31m?2J alert" in done.stderr
+        assert f"{sentence}Red?[31m?2J alert ({status}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "status, sentence",
+    [(200, "the answer is not understood"), (502, "the answer carries no reason (502)")],
+)
+def test_answer_of_something_in_between_is_told(sender, world, status, sentence):
+    """The first question gets through to intaked, and then a gateway answers with its page."""
+    write_lines(sender.folder / "a.ndjson", smallest_report(), smallest_report())
+    who = {"partner": "alpha", "mode": "live"}
+    with answering(world.server_credential, 200, who, (status, b"<html></html>")) as url:
+        done = sender.run("a.ndjson", url=url, give_up_after=1)
+    assert done.returncode == 6
+    assert f"given up after 1 s without progress: {sentence}\n" in done.stderr
 
 
 def test_closed_input_is_told(sender):
