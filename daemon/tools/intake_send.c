@@ -9,7 +9,6 @@
 #include "intake_send_summary_int.h"
 
 #include <curl/curl.h>
-#include <locale.h>
 
 static enum outcome send_all(const struct options *options)
 {

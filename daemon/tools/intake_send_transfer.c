@@ -95,6 +95,7 @@ static const struct hopeless {
 	{CURLE_SSL_ENGINE_INITFAILED, OUTCOME_LOCAL, "OpenSSL's engine for PKCS#11 fails", ""},
 	{CURLE_SSL_CIPHER, OUTCOME_TLS, "TLS cannot be agreed on", ""},
 	{CURLE_OUT_OF_MEMORY, OUTCOME_LOCAL, "memory is short", ""},
+	{CURLE_URL_MALFORMAT, OUTCOME_USAGE, "--url cannot be used", ""},
 };
 
 /* What helps against a server that is not trusted. */

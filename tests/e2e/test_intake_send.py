@@ -252,6 +252,13 @@ def test_wrong_command_line_exits_2(sender, name):
     assert not (sender.folder / RESULTS).exists()
 
 
+def test_name_that_can_be_none_exits_2(sender):
+    """Whether it is one shows when it is looked up, and then it is no reason to try again."""
+    done = sender.run("a.json", url="https://\udcff.example", give_up_after=5)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "intake-send: --url cannot be used: " in done.stderr
+
+
 def test_nothing_named_exits_2(sender):
     done = sender.run()
     assert (done.returncode, done.stdout) == (2, "")
