@@ -82,6 +82,22 @@ static void note_progress(struct session *session)
 	session->trouble[0] = '\0';
 }
 
+/* The first question was answered for another mode, and by that receipts were passed over. */
+static void note_mode(struct session *session, const struct answer *answer)
+{
+	bool is_test = json_is_true(json_object_get(answer->receipt, "test"));
+	if (answer->kind == ANSWER_REFUSED || answer->kind == ANSWER_VALID ||
+		is_test == session->summary->is_test || session->summary->has_mode_changed) {
+		return;
+	}
+	session->summary->has_mode_changed = true;
+	summary_add_fault(session->summary,
+		is_test ? "the partner was live and is in test mode now: what is stored since then "
+			  "does not count"
+			: "the partner was in test mode and is live now: what was stored before is "
+			  "sent again by the same command");
+}
+
 /* The end of a report's way. False when the answer cannot be this report's. */
 static bool settle(struct session *session, struct lane *lane, struct batch_report *report,
 	const struct answer *answer)
@@ -98,6 +114,7 @@ static bool settle(struct session *session, struct lane *lane, struct batch_repo
 	const char *report_id = said != NULL ? said : read;
 	if (record(session, report, report_id, answer)) {
 		count(session, report, report_id, answer);
+		note_mode(session, answer);
 		report->is_answered = true;
 		session->done_bytes += report->span_bytes;
 		note_progress(session);

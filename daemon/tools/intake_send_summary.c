@@ -197,6 +197,14 @@ static void print_count(uint64_t count, const char *what, const char *about)
 	}
 }
 
+static const char *about_stored(const struct summary *summary)
+{
+	if (summary->has_mode_changed) {
+		return ", some as tests";
+	}
+	return summary->is_test ? ", as tests" : "";
+}
+
 /* Of a run that ended early nobody knows how many there are. */
 static void print_counts(
 	const struct summary *summary, const struct options *options, bool is_whole)
@@ -204,8 +212,8 @@ static void print_counts(
 	if (is_whole && summary_reports(summary) == 0) {
 		puts("no reports");
 	}
-	print_count(summary->stored, "stored", summary->is_test ? ", as tests" : "");
-	print_count(summary->repeated, "stored before", summary->is_test ? ", as tests" : "");
+	print_count(summary->stored, "stored", about_stored(summary));
+	print_count(summary->repeated, "stored before", about_stored(summary));
 	print_count(summary->valid, "valid", "; nothing was stored");
 	if (summary->skipped > 0) {
 		printf("%12llu  skipped: their receipts are in %s\n",

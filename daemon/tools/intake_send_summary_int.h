@@ -21,12 +21,13 @@ struct summary {
 	uint64_t skipped;    /* its receipt was in the result file */
 	uint64_t refused;    /* by the server */
 	uint64_t unsendable; /* seen here already */
-	uint64_t faults;     /* files that could not be read, or not to their end */
+	uint64_t faults;     /* files that were not read to their end, a change of mode */
 	struct buf refusal_text;
 	size_t refusals_quoted;
 	struct buf fault_text;
-	char partner[128]; /* as whom it was sent; "" while the server was not asked */
-	bool is_test;
+	char partner[128];     /* as whom it was sent; "" while the server was not asked */
+	bool is_test;          /* when it began */
+	bool has_mode_changed; /* since then */
 };
 
 /* Where a report is from. */

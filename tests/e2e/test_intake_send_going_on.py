@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from client import encode
 from harness import die_with_parent, wait_until
 from reports import smallest_report, usual_report
 from sender import RESULTS, Running, Sender, environment, stored, write_document, write_lines
@@ -61,6 +62,38 @@ def test_receipts_of_the_time_in_test_mode_do_not_count(tmp_path, world):
         wait_until(lambda: sender.send("a.json")["stored"] == 1, "the partner is live")
         assert not sender.results()[-1]["receipt"]["test"]
         assert sender.send("a.json")["skipped"] == 1
+
+
+def test_mode_that_changes_in_between_is_told(tmp_path, world):
+    """Part of the reports is stored as tests, and the next run sends those again."""
+    with world.running(partners=()) as daemon:
+        daemon.add_partner("delta", is_live=False)
+        credential = world.authority.issue("delta")
+        sender = Sender(tmp_path / "partner", daemon, credential)
+        reports = [smallest_report() for _ in range(4)]
+        write_lines(sender.folder / "a.ndjson", *reports)
+        with sender.start("-", stdin=subprocess.PIPE) as running, daemon.client(credential) as client:
+
+            def write(*some):
+                for report in some:
+                    running.process.stdin.write(encode(report) + b"\n")
+                running.process.stdin.flush()
+
+            write(*reports[:2])
+            wait_until(lambda: len(sender.results()) == 2, "the first two have their receipts")
+            daemon.rows("UPDATE intake.partner SET is_live = true")
+            wait_until(lambda: client.get("/v1/whoami").json["mode"] == "live", "it is live")
+            write(*reports[2:])
+            running.process.stdin.close()
+            running.process.stdin = None
+            status, out, err = running.wait()
+        assert (status, out) == (1, "           4  stored, some as tests\n")
+        assert err == (
+            "intake-send: the partner was in test mode and is live now: "
+            "what was stored before is sent again by the same command\n"
+        )
+        summary = sender.send("a.ndjson")
+        assert (summary["stored"], summary["skipped"], summary["test"]) == (2, 2, False)
 
 
 def test_receipts_of_another_server_do_not_count(sender, daemon):
