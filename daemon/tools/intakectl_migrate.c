@@ -16,6 +16,13 @@
 #include <string.h>
 #include <time.h>
 
+#define LOCK_NOT_AVAILABLE "55P03"
+/*
+ * Who waits for a lock holds up whoever wants one after it, reports among them. So it is given up
+ * before a daemon answers 503, and tried again.
+ */
+#define LOCK_WAIT "1s"
+
 /* What the database has had; applied is NULL when it has no record yet. */
 struct schema_state {
 	PGresult *applied;
@@ -146,8 +153,9 @@ static void explain_fault(const struct database *database, const struct migratio
 	}
 }
 
+/* Locked out when somebody has a lock that it needs; like whatever fails, nothing of it is done. */
 static bool apply_sql(struct database *database, const struct migration *migration, const char *sql,
-	struct err *err)
+	bool *is_locked_out, struct err *err)
 {
 	char place[32] = "";
 	PGresult *result = PQexec(database->link, sql);
@@ -156,6 +164,8 @@ static bool apply_sql(struct database *database, const struct migration *migrati
 		PQclear(result);
 		return true;
 	}
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	*is_locked_out = sqlstate != NULL && strcmp(sqlstate, LOCK_NOT_AVAILABLE) == 0;
 	int line = fault_line(result, sql);
 	if (line > 0) {
 		snprintf(place, sizeof(place), ", line %d", line);
@@ -201,23 +211,31 @@ static char *without_transaction(const char *sql)
 	return copy;
 }
 
-static bool apply_within(
-	struct database *database, const struct migration *migration, struct err *err)
+static bool apply_within(struct database *database, const struct migration *migration,
+	bool *is_locked_out, struct err *err)
 {
 	char *sql = without_transaction(migration->sql);
-	bool is_done = sql != NULL ? apply_sql(database, migration, sql, err)
+	bool is_done = sql != NULL ? apply_sql(database, migration, sql, is_locked_out, err)
 				   : err_set(err, "there is no memory left");
 	free(sql);
 	return is_done && note_digest(database, migration, err);
 }
 
-static bool apply_together(struct database *database, size_t first, struct err *err)
+static bool apply_together(
+	struct database *database, size_t first, bool *is_locked_out, struct err *err)
 {
 	bool is_done = database_run(database, "BEGIN", NULL, 0, err);
 	for (size_t i = first; is_done && i < migration_count; i++) {
-		is_done = apply_within(database, &migrations[i], err);
+		is_done = apply_within(database, &migrations[i], is_locked_out, err);
 	}
 	return is_done && database_run(database, "COMMIT", NULL, 0, err);
+}
+
+static bool apply_alone(struct database *database, const struct migration *migration,
+	bool *is_locked_out, struct err *err)
+{
+	return apply_sql(database, migration, migration->sql, is_locked_out, err) &&
+		note_digest(database, migration, err);
 }
 
 static void note_applied(
@@ -251,23 +269,59 @@ static bool any_is_applied(const struct schema_state *state, size_t from)
 	return false;
 }
 
+/* A question that takes long, or a session that was left open. Not every user is shown it. */
+static void say_who_is_in_the_way(struct database *database)
+{
+	struct err ignored;
+	PGresult *oldest = database_query(database,
+		"SELECT a.pid, coalesce(a.usename, '?') FROM pg_stat_activity AS a"
+		" WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()"
+		" AND a.xact_start IS NOT NULL ORDER BY a.xact_start LIMIT 1",
+		NULL, 0, &ignored);
+	if (oldest != NULL && PQntuples(oldest) > 0) {
+		outcome_failed("waiting for a transaction to end that uses what is to be changed; "
+			       "the oldest is that of the session with pid %s of user \"%s\", "
+			       "which pg_terminate_backend(%s) ends",
+			PQgetvalue(oldest, 0, 0), PQgetvalue(oldest, 0, 1),
+			PQgetvalue(oldest, 0, 0));
+	} else {
+		outcome_failed("waiting for a transaction to end that uses what is to be changed; "
+			       "a superuser finds it in pg_stat_activity");
+	}
+	PQclear(oldest);
+}
+
+static void wait_for_lock(struct database *database, bool *has_said)
+{
+	static const struct timespec pause = {3, 0};
+	if (!*has_said) {
+		say_who_is_in_the_way(database);
+	}
+	*has_said = true;
+	nanosleep(&pause, NULL);
+}
+
 static bool apply_what_differs(struct database *database, const struct request *request,
 	const struct schema_state *state, json_t *applied, struct err *err)
 {
-	size_t first = first_to_apply(state);
-	bool is_again = any_is_applied(state, first);
-	if (is_again && !apply_together(database, first, err)) {
-		return false;
-	}
-	for (size_t i = first; i < migration_count; i++) {
-		if (!is_again &&
-			(!apply_sql(database, &migrations[i], migrations[i].sql, err) ||
-				!note_digest(database, &migrations[i], err))) {
-			return false;
+	size_t next = first_to_apply(state);
+	bool is_again = any_is_applied(state, next);
+	bool has_said = false;
+	bool is_good = database_run(database, "SET lock_timeout = '" LOCK_WAIT "'", NULL, 0, err);
+	while (is_good && next < migration_count) {
+		bool is_locked_out = false;
+		size_t end = is_again ? migration_count : next + 1;
+		is_good = is_again ? apply_together(database, next, &is_locked_out, err)
+				   : apply_alone(database, &migrations[next], &is_locked_out, err);
+		for (; is_good && next < end; next++) {
+			note_applied(request, &migrations[next], applied);
 		}
-		note_applied(request, &migrations[i], applied);
+		if (is_locked_out) {
+			wait_for_lock(database, &has_said);
+			is_good = true;
+		}
 	}
-	return true;
+	return is_good;
 }
 
 static void print_applied(const struct request *request, const json_t *applied)

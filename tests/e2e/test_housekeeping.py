@@ -2,6 +2,8 @@
 """The daemon brings the database's sums and search up to date; the views do not wait for it."""
 
 import subprocess
+import time
+from contextlib import closing
 
 import pytest
 
@@ -103,3 +105,26 @@ def test_what_comes_while_migrations_are_applied_again_counts(world, credentials
                     sent += client.post(smallest_report()).status == 201
             assert migration.returncode == 0
         assert as_analyst(daemon, SUM) == sent == daemon.value("SELECT count(*) FROM intake.report")
+
+
+def test_a_migration_that_waits_for_a_reader_holds_up_no_report(world, credentials):
+    """Behind a lock that is waited for whoever comes later waits, too."""
+    with world.running() as daemon, closing(daemon.postgres.connect(daemon.database, "analyst")) as reader:
+        reader.autocommit = False
+        reader.cursor().execute("SELECT count(*) FROM analysis.report")
+        daemon.rows("UPDATE intake.migration SET sha256 = NULL")
+        command = [BUILD / "intakectl", "-c", daemon.conf, "db", "migrate"]
+        with daemon.client(credentials["alpha"]) as client, subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as migration:
+            try:
+                deadline = time.monotonic() + 6
+                while time.monotonic() < deadline:
+                    assert client.post(smallest_report()).status == 201
+                assert migration.poll() is None
+            finally:
+                reader.rollback()
+            said = migration.stderr.readline()
+            assert f'pid {reader.info.backend_pid} of user "analyst"' in said
+            assert (migration.wait(), migration.stderr.read()) == (0, "")
+        daemon.control("db", "status")
