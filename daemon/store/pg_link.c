@@ -62,6 +62,7 @@ struct pg_link {
 	int64_t sent_at_ms; /* of the oldest statement in flight */
 	int pid;            /* of the session that is READY */
 	int left_pid;       /* of the last one that was left with a statement in flight; 0: none */
+	int64_t told_timeout_ms; /* batch_timeout_ms, as the session's server was told */
 	struct pg_session session;
 	struct err reason;
 };
@@ -297,6 +298,21 @@ static bool on_preparation_result(struct pg_link *link, const PGresult *result)
 	}
 }
 
+/*
+ * A session keeps the timeout it was dialled with: where another one is configured since, the next
+ * session takes its place as soon as nothing is in flight. True when that is now.
+ */
+static bool renew_session(struct pg_link *link)
+{
+	if (link->state != PG_LINK_READY || link->in_flight > 0 ||
+		link->told_timeout_ms == link->conf->database_batch_timeout_ms) {
+		return false;
+	}
+	close_connection(link);
+	set_timer(link, 0);
+	return true;
+}
+
 static bool give_up_order(struct pg_link *link)
 {
 	err_set(&link->reason, "the end of a statement was lost, or its commit failed");
@@ -358,7 +374,7 @@ static bool on_result(struct pg_link *link, PGresult *result)
 		link->back_off_ms = PG_BACK_OFF_FIRST_MS;
 		return give_up_order(link);
 	}
-	return link->state == PG_LINK_READY;
+	return !renew_session(link) && link->state == PG_LINK_READY;
 }
 
 static void read_results(struct pg_link *link)
@@ -514,6 +530,7 @@ static PGconn *dial(const struct conf *conf, const struct pg_hosts *hosts)
 static void link_start(struct pg_link *link)
 {
 	link->refusal = PG_REFUSAL_NONE;
+	link->told_timeout_ms = link->conf->database_batch_timeout_ms;
 	link->connection = dial(link->conf, &link->hosts);
 	if (link->connection == NULL) {
 		err_set(&link->reason, "no memory for a database connection");
@@ -579,6 +596,7 @@ void pg_link_set_conf(struct pg_link *link, struct conf *conf, const struct taxo
 	link->taxonomy = taxonomy;
 	conf_unref(&link->conf);
 	link->conf = conf_ref(conf);
+	renew_session(link);
 }
 
 bool pg_link_is_ready(const struct pg_link *link)

@@ -140,21 +140,39 @@ def test_durability_turned_off_under_a_session_is_noticed(daemon, alpha, setting
     wait_until(lambda: alpha.post(report).status in (200, 201), "it serves again", timeout=10)
 
 
+def slow(daemon, seconds):
+    """Each report takes so long."""
+    daemon.rows(
+        f"""
+        CREATE FUNCTION intake.slow() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON intake.report
+            FOR EACH ROW EXECUTE FUNCTION intake.slow()
+        """
+    )
+
+
 def test_batch_has_as_long_as_it_is_given(world, credentials):
     """A large one on a slow disk would else be begun again and again."""
     settings = {"database.batch_timeout_ms": 20000, "database.store_wait_ms": 20000}
     with world.running(settings) as daemon:
-        daemon.rows(
-            """
-            CREATE FUNCTION intake.slow() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN PERFORM pg_sleep(6); RETURN NEW; END $$;
-            CREATE TRIGGER slow BEFORE INSERT ON intake.report
-                FOR EACH ROW EXECUTE FUNCTION intake.slow()
-            """
-        )
+        slow(daemon, seconds=6)
         with daemon.client(credentials["alpha"]) as client:
             assert client.post(smallest_report()).status == 201
         assert daemon.metrics()["intaked_commit_resends_total"] == 0
+
+
+def test_batch_has_as_long_as_it_is_given_from_a_reload_on(world, credentials):
+    """Who sees a slow disk raises it then, and sessions are there already."""
+    settings = {"database.batch_timeout_ms": 1000, "database.store_wait_ms": 20000}
+    with world.running(settings) as daemon, daemon.client(credentials["alpha"]) as client:
+        assert client.post(smallest_report()).status == 201
+        slow(daemon, seconds=2)
+        daemon.configure({"database.batch_timeout_ms": 20000})
+        assert daemon.ask("reload")["reloaded"]
+        assert client.post(smallest_report()).status == 201
+        assert daemon.metrics()["intaked_commit_resends_total"] == 0
+        assert not daemon.log_lines("event=database-away")
 
 
 @pytest.mark.parametrize("length", [None, 0])
