@@ -280,12 +280,13 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 
 /* --- time --- */
 
-/* A connection that is there, and reports that have waited in vain: a lock, or a slow disk. */
+/* A connection that is there, and reports that have waited in vain. */
 static void note_stall(struct store *store)
 {
-	char reason[96];
+	char reason[128];
 	snprintf(reason, sizeof(reason),
-		"no commit within %" PRId64 " ms: a table is locked, or the disk is slow",
+		"no commit within %" PRId64
+		" ms: a synchronous standby is away, a table is locked, or the disk is slow",
 		store->conf->database_store_wait_ms);
 	store_suspect(store);
 	store->hooks.on_state(store->hooks.ctx, false, reason);

@@ -310,6 +310,15 @@ def test_primary_without_its_standby_is_away_until_that_comes(world, credentials
         wait_until(lambda: states() == [1, 1, 200], "it is back")
 
 
+def test_reports_that_wait_for_a_standby_are_told_as_such(world, credentials):
+    """An operator would else look for a lock, or at the disk."""
+    with world.running({"database.store_wait_ms": 500}) as daemon:
+        with without_standby(world.postgres), daemon.client(credentials["alpha"]) as client:
+            assert client.post(smallest_report()).problem == "unavailable"
+            assert "a synchronous standby is away" in daemon.admin("/readyz")[1]
+            assert len(daemon.log_lines("event=database-away", "a synchronous standby is away")) == 1
+
+
 def test_partners_are_not_read_from_a_primary_that_lost_its_standby(world, daemon):
     """Who was suspended on the promoted one would go on being served."""
     asked = (
