@@ -7,8 +7,10 @@
 -- Operators that search (@@, <<=) use no index behind row-level security, which they might be made to
 -- tell about. So these functions belong to the record's owner, to whom the policies do not apply, and
 -- apply the reader's clearance themselves (intake.reader). None has its plan compiled: where many rows
--- are expected and few come, that takes longer than all else. A row says for whom it is: the words of a
--- title and those of a narrative that fewer may read are two rows, and nobody is shown both.
+-- are expected and few come, that takes longer than all else. None lets its plans be printed to the
+-- reader, who may ask the server for that (debug_print_plan): they hold the ids of reports that are
+-- pending, whatever their label. A row says for whom it is: the words of a title and those of a
+-- narrative that fewer may read are two rows, and nobody is shown both.
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -350,7 +352,8 @@ CREATE OR REPLACE FUNCTION analysis.search(query text, max_rows int DEFAULT 50)
 RETURNS TABLE (report uuid, rank real, received_at timestamptz, partner text, report_id text,
 	category text, tlp text, severity int, title text, is_complete boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan SET work_mem = '32MB' SET jit = off AS $$
+	SET plan_cache_mode = force_custom_plan SET work_mem = '32MB' SET jit = off
+	SET debug_print_plan = off AS $$
 DECLARE
 	max_ranked CONSTANT int := 10000;
 	reader CONSTANT intake.reader := intake.reader_now();
@@ -434,7 +437,7 @@ RETURNS TABLE (report uuid, received_at timestamptz, partner text, report_id tex
 	report_tlp text, severity int, title text, type text, indicator text, role text, tlp text,
 	match text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+	SET plan_cache_mode = force_custom_plan SET jit = off SET debug_print_plan = off AS $$
 DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
 	asked CONSTANT text := btrim(seen.value);
@@ -505,7 +508,7 @@ CREATE OR REPLACE FUNCTION analysis.indicators_in(network cidr)
 RETURNS TABLE (report uuid, received_at timestamptz, type text, value text, address inet, role text,
 	tlp text, first_seen timestamptz, last_seen timestamptz, confidence int)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+	SET plan_cache_mode = force_custom_plan SET jit = off SET debug_print_plan = off AS $$
 DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
 	asked CONSTANT inet := indicators_in.network::inet;
@@ -528,7 +531,8 @@ COMMENT ON FUNCTION analysis.indicators_in IS
 CREATE OR REPLACE FUNCTION analysis.related(id uuid, max_rows int DEFAULT 50)
 RETURNS TABLE (report uuid, score numeric, shared text[], received_at timestamptz, partner text,
 	report_id text, category text, tlp text, severity int, title text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+	SET debug_print_plan = off AS $$
 DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
 	max_holders CONSTANT int := 1000;

@@ -402,3 +402,29 @@ def test_a_reader_sees_what_is_not_hidden(pair):
         (total,) = cursor.fetchone()
         cursor.execute("SELECT count(*) FROM analysis.report")
         assert (total or 0) <= cursor.fetchone()[0]
+
+
+def test_printed_plans_do_not_name_what_is_hidden(world):
+    """What housekeeping has not taken yet is a list of ids to the functions that search."""
+    world.postgres.query(ADMINISTRATOR, "CREATE ROLE reader_of_plans LOGIN IN ROLE intake_analyst")
+    reader = Reader(1, has_row=False)
+    database = Database(world, "of plans", reader, 0)
+    hidden = [row["id"] for row, _ in database.reports if row["tlp"] > 1]
+    with closing(database.connect(database.user)) as connection:
+        connection.cursor().execute("SET debug_print_plan = on; SET client_min_messages = log")
+        for statement in (
+            "SELECT * FROM analysis.search('common')", "SELECT * FROM analysis.seen('common.example')",
+            "SELECT * FROM analysis.indicators_in('0.0.0.0/0')",
+            "SELECT * FROM analysis.related('01a00000-0000-7000-8000-000000000000')",
+            "SELECT * FROM analysis.revisions('R-1')",
+            "SELECT * FROM analysis.timeline('2026-11-01Z', '2026-12-01Z', '6 hours')",
+            "SELECT * FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z')",
+        ):  # fmt: skip
+            _, notices = everything_of(connection, statement)
+            printed = " ".join(" ".join(notices).split())
+            assert "PLANNEDSTMT" in printed
+            assert [report for report in hidden if as_printed(report) in printed] == [], statement
+
+
+def as_printed(report):
+    return " ".join(str(byte - (byte > 127) * 256) for byte in uuid.UUID(report).bytes)
