@@ -131,10 +131,13 @@ CREATE OR REPLACE FUNCTION intake.host_of(type text, value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	RETURN CASE type
 		WHEN 'domain' THEN value
-		WHEN 'email' THEN lower(substring(value FROM '@([^@]+)$'))
-		WHEN 'url' THEN lower(substring(value FROM '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)'))
+		ELSE nullif(btrim(lower(substring(value FROM CASE type
+			WHEN 'email' THEN '@([^@]+)$'
+			-- As browsers read it: a backslash is a slash, and what stands before the last @ is a name.
+			WHEN 'url' THEN '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#\\]*@)?(\[[^]/]+|[^/?#\\:]+)'
+		END)), '[].'), '')
 	END;
-COMMENT ON FUNCTION intake.host_of IS 'The host that an indicator names, in lower case; NULL where it names none.';
+COMMENT ON FUNCTION intake.host_of IS 'The host that an indicator names, in lower case, without brackets and the dot at its end; NULL where it names none.';
 
 CREATE TABLE IF NOT EXISTS intake.host (
 	reversed_host text COLLATE "C" NOT NULL,
@@ -442,7 +445,7 @@ DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
 	asked CONSTANT text := btrim(seen.value);
 	net inet;
-	backwards text := reverse(lower(btrim(seen.value)));
+	backwards text := reverse(lower(rtrim(btrim(seen.value), '.')));
 BEGIN
 	IF asked ~ '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$' AND asked ~ '[.:]' THEN
 		BEGIN
@@ -451,7 +454,10 @@ BEGIN
 			net := NULL;
 		END;
 	END IF;
-	IF net IS NOT NULL OR backwards !~ '^[a-z0-9_-]+([.][a-z0-9_-]+)+$' THEN
+	IF net IS NOT NULL THEN
+		-- Of a network NULL: URLs are found by the very address.
+		backwards := CASE WHEN net = host(net)::inet THEN reverse(host(net)) END;
+	ELSIF backwards !~ '^[a-z0-9_-]+([.][a-z0-9_-]+)+$' THEN
 		backwards := NULL;
 	END IF;
 
@@ -502,7 +508,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION analysis.seen IS
-	'Current reports with an indicator: the very value (exact), an address within the network asked for (within) or a network around the address (around), a host of that name in a URL or e-mail address (host) or one below the domain (below). The newest first.';
+	'Current reports with an indicator: the very value (exact), an address within the network asked for (within) or a network around the address (around), a URL or e-mail address at that host or address (host) or one below the domain (below). The newest first.';
 
 CREATE OR REPLACE FUNCTION analysis.indicators_in(network cidr)
 RETURNS TABLE (report uuid, received_at timestamptz, type text, value text, address inet, role text,

@@ -469,6 +469,13 @@ SEEN = {
         ("https://user@Mail.Example.org:8443/x?y", "below"), ("me@example.org", "host"),
     },
     "mail.example.org": {("https://user@Mail.Example.org:8443/x?y", "host")},
+    "Mail.Example.org.": {("https://user@Mail.Example.org:8443/x?y", "host")},
+    "evil.example.net": {
+        ("http://a@b@evil.example.net/", "host"), ("http://evil.example.net./", "host"),
+        ("http://evil.example.net\\@good.example.com/", "host"),
+    },
+    "198.51.100.7": {("http://198.51.100.7:8080/x.exe", "host"), ("root@[198.51.100.7]", "host")},
+    "2001:DB8:77:0::1": {("http://[2001:db8:77::1]:8080/x.exe", "host"), ("2001:db8::/32", "around")},
     "ample.org": set(),
     "AB" * 32: {("ab" * 32, "exact")},
     "x" * 600: {("x" * 600, "exact")},
@@ -485,6 +492,10 @@ def test_seen_finds_indicators_by_value_network_and_host(admin, is_housekept):
         ("cidr", "2001:db8::/32"), ("domain", "example.org"), ("domain", "a.example.org"),
         ("domain", "notexample.org"), ("url", "https://user@Mail.Example.org:8443/x?y"),
         ("email", "me@example.org"), ("sha256", "ab" * 32), ("other", "x" * 600),
+        ("url", "http://a@b@evil.example.net/"), ("url", "http://evil.example.net./"),
+        ("url", "http://evil.example.net\\@good.example.com/"),
+        ("url", "http://198.51.100.7:8080/x.exe"), ("email", "root@[198.51.100.7]"),
+        ("url", "http://[2001:db8:77::1]:8080/x.exe"), ("url", "http://./"), ("url", "http://[/"),
     ]  # fmt: skip
     sent = [{"type": type_, "value": value, "role": "source"} for type_, value in values]
     report = make_report(document={"indicators": sent})
