@@ -94,6 +94,14 @@ COMMENT ON COLUMN intake.words.config IS 'Text search configuration of its langu
 COMMENT ON COLUMN intake.words.words IS 'Stems; those of the title weigh A, the others D.';
 CREATE INDEX IF NOT EXISTS words_gin ON intake.words USING gin (words);
 
+-- The same letters may be spelt in several ways: macOS writes an accent as a character of its own. To
+-- ask whether they are spelt this way is cheaper than to spell them so.
+CREATE OR REPLACE FUNCTION intake.spelt_alike(words text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN CASE WHEN octet_length(words) = length(words) OR words IS NFKC NORMALIZED THEN words
+		ELSE normalize(words, NFKC) END;
+COMMENT ON FUNCTION intake.spelt_alike IS 'A text in normalisation form KC, in which words are compared.';
+
 -- The functions named _in make rows of what was read of one report; they are put in place of their
 -- calls. Those named _of read reports.
 CREATE OR REPLACE FUNCTION intake.words_in(config regconfig, title text, narrative text, tlp smallint,
@@ -102,9 +110,11 @@ RETURNS TABLE (min_tlp smallint, below_tlp smallint, words tsvector)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT tlp_strictest, 9::smallint,
-		setweight(to_tsvector(config, title), 'A') || to_tsvector(config, coalesce(narrative, ''))
+		setweight(to_tsvector(config, intake.spelt_alike(title)), 'A')
+			|| to_tsvector(config, intake.spelt_alike(coalesce(narrative, '')))
 	UNION ALL
-	SELECT tlp, tlp_strictest, setweight(to_tsvector(config, title), 'A') WHERE tlp < tlp_strictest;
+	SELECT tlp, tlp_strictest, setweight(to_tsvector(config, intake.spelt_alike(title)), 'A')
+	WHERE tlp < tlp_strictest;
 END;
 COMMENT ON FUNCTION intake.words_in IS 'What intake.words holds of a report.';
 
@@ -360,6 +370,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	max_ranked CONSTANT int := 10000;
 	reader CONSTANT intake.reader := intake.reader_now();
+	asked CONSTANT text := intake.spelt_alike(query);
 	configs text[];
 	queries tsquery[];
 	any_query tsquery;
@@ -370,7 +381,7 @@ BEGIN
 	PERFORM intake.check_max_rows(max_rows);
 	-- Everybody's words are looked for as their language spells them.
 	SELECT array_agg(c.config ORDER BY c.config),
-		array_agg(websearch_to_tsquery(c.config::regconfig, query) ORDER BY c.config)
+		array_agg(websearch_to_tsquery(c.config::regconfig, asked) ORDER BY c.config)
 	INTO configs, queries
 	FROM (SELECT DISTINCT l.config FROM intake.language AS l
 		UNION SELECT 'simple') AS c(config);

@@ -5,6 +5,7 @@ import json
 import random
 import threading
 import time
+import unicodedata
 import uuid
 from contextlib import closing
 
@@ -425,6 +426,23 @@ def test_search_takes_phrases_or_and_not_and_leaves_out_what_is_not_current(admi
     ranked = [row[0] for row in admin.run("SELECT report_id FROM analysis.search('blue')")]
     assert ranked == ["S-1", "S-2"], "a word of the title counts more"
     assert len(admin.run("SELECT 1 FROM analysis.search('whale', 1)")) == 1
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_search_finds_letters_however_they_are_spelt(admin, is_housekept):
+    for form in ("NFC", "NFD"):
+        title = unicodedata.normalize(form, "Łódź: rançongiciel à l’hôpital")
+        narrative = unicodedata.normalize(form, "Ein größeres Lösegeld")
+        document = {"narrative": narrative}
+        admin.store(make_report(form, title=title, language="fr", document=document))
+    admin.store(make_report("wide", title="ＨＯＰＩＴＡＬ ﬁnance"))
+    if is_housekept:
+        admin.housekeep()
+    for form in ("NFC", "NFD"):
+        for word in ("rançongiciel", "łódź", "hôpital", "lösegeld", '"größeres lösegeld"'):
+            query = unicodedata.normalize(form, word)
+            assert found(admin, query) == {"NFC", "NFD"}, (form, word)
+    assert found(admin, "hopital finance") == {"wide"}
 
 
 def test_a_payload_that_lacks_what_it_should_have_holds_nobody_up(admin):
