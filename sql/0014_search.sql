@@ -454,9 +454,11 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	SET plan_cache_mode = force_custom_plan SET jit = off SET debug_print_plan = off AS $$
 DECLARE
 	reader CONSTANT intake.reader := intake.reader_now();
-	asked CONSTANT text := btrim(seen.value);
+	given CONSTANT text := btrim(seen.value);
+	-- People pass on what is malicious defanged; the daemon takes no host or address that is.
+	asked CONSTANT text := regexp_replace(replace(given, '[.]', '.'), '^hxxp', 'http', 'i');
 	net inet;
-	backwards text := reverse(lower(rtrim(btrim(seen.value), '.')));
+	backwards text := reverse(lower(rtrim(asked, '.')));
 BEGIN
 	IF asked ~ '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$' AND asked ~ '[.:]' THEN
 		BEGIN
@@ -476,11 +478,13 @@ BEGIN
 	WITH hit AS (
 		SELECT i.report, i.type, i.value, i.role, i.tlp, 'exact' AS match
 		FROM intake.indicator AS i
-		WHERE octet_length(i.value) <= 512 AND i.value = ANY (ARRAY[asked, lower(asked)])
+		WHERE octet_length(i.value) <= 512
+			AND i.value = ANY (ARRAY[given, lower(given), asked, lower(asked)])
 		UNION
 		SELECT i.report, i.type, i.value, i.role, i.tlp, 'exact'
 		FROM intake.indicator AS i
-		WHERE octet_length(asked) > 512 AND octet_length(i.value) > 512 AND i.value = asked
+		WHERE octet_length(given) > 512 AND octet_length(i.value) > 512
+			AND i.value = ANY (ARRAY[given, asked])
 		UNION
 		SELECT i.report, i.type, i.value, i.role, i.tlp,
 			CASE WHEN i.address = net THEN 'exact' ELSE 'within' END
