@@ -26,7 +26,7 @@ COMMENT ON COLUMN intake.clearance.is_law_enforcement IS 'True: reports whose sh
 -- on there is no sample.
 ALTER TABLE intake.report
 	ALTER people_affected SET STATISTICS 0, ALTER loss_amount SET STATISTICS 0,
-	ALTER loss_currency SET STATISTICS 0,
+	ALTER loss_currency SET STATISTICS 0, ALTER report_id SET STATISTICS 0,
 	ALTER reporter_org SET STATISTICS 0, ALTER actor_name SET STATISTICS 0,
 	ALTER title SET STATISTICS 0, ALTER warnings SET STATISTICS 0, ALTER sha256 SET STATISTICS 0,
 	ALTER payload SET STATISTICS 0;

@@ -247,7 +247,7 @@ def store_values(admin, count):
 def test_estimates_do_not_tell_hidden_titles_and_numbers(world, database, admin):
     """The largest of a column can be found by comparing it, where a plan shows how many are more."""
     hidden = [
-        make_report(tlp=4, tlp_strictest=4, people_affected=10**6 + n, loss_amount=10**6 + n,
+        make_report(f"zz{n}", tlp=4, tlp_strictest=4, people_affected=10**6 + n, loss_amount=10**6 + n,
                     loss_currency="EUR", actor_name=f"zz{n}", title=f"zz{n}", reporter_org=f"zz{n}")
         for n in range(2000)
     ]  # fmt: skip
@@ -269,7 +269,7 @@ def test_estimates_do_not_tell_hidden_titles_and_numbers(world, database, admin)
 
         for column in ("people_affected", "loss_amount"):
             assert estimate(column, 500) == estimate(column, 10**7)
-        for column in ("title", "actor_name", "reporter_org", "loss_currency"):
+        for column in ("title", "actor_name", "reporter_org", "loss_currency", "report_id"):
             assert estimate(column, "b") == estimate(column, "zzz")
         assert estimate("primary_area", "AA0") != estimate("primary_area", "AA9")
 
