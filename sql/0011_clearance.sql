@@ -33,6 +33,8 @@ ALTER TABLE intake.report
 ALTER TABLE intake.indicator
 	ALTER first_seen SET STATISTICS 0, ALTER last_seen SET STATISTICS 0,
 	ALTER port SET STATISTICS 0, ALTER protocol SET STATISTICS 0;
+ALTER TABLE intake.retraction ALTER reason SET STATISTICS 0;
+ALTER TABLE intake.refusal ALTER pointers SET STATISTICS 0;
 
 CREATE OR REPLACE FUNCTION intake.cleared_partners() RETURNS int[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

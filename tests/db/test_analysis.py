@@ -274,6 +274,37 @@ def test_estimates_do_not_tell_hidden_titles_and_numbers(world, database, admin)
         assert estimate("primary_area", "AA0") != estimate("primary_area", "AA9")
 
 
+@pytest.mark.parametrize(
+    ("view", "condition", "constants"),
+    [
+        ("report_history", "retraction_reason > %s", ("b", "zzz")),
+        ("refusal", "%s = ANY (pointers)", ("/zz", "/b")),
+    ],
+)
+def test_estimates_do_not_tell_what_partners_wrote(world, database, admin, view, condition, constants):
+    """Of a reader who may see neither the reports nor the refusals."""
+    hidden = [make_report(tlp=4, tlp_strictest=4) for _ in range(300)]
+    admin.store(*hidden)
+    admin.run(
+        "INSERT INTO intake.retraction SELECT id, id, now(), 'zz' || report_id FROM intake.report"
+    )
+    admin.run(
+        "INSERT INTO intake.refusal SELECT now(), 1, '/v1/reports', 422, 'report-invalid',"
+        " '{type}', '{/zz}', '\\x00', n, 0 FROM generate_series(1, 300) AS n"
+    )
+    admin.run("INSERT INTO intake.clearance (user_name, max_tlp, partners) VALUES ('analyst', 1, '{}')")
+    admin.run("ANALYZE")
+    analyst = psycopg2.connect(world.postgres.connection_string("analyst", database))
+    with closing(analyst), analyst.cursor() as cursor:
+
+        def estimate(constant):
+            statement = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM analysis.{view} WHERE {condition}"
+            cursor.execute(statement, [constant])
+            return cursor.fetchone()[0][0]["Plan"]["Plan Rows"]
+
+        assert estimate(constants[0]) == estimate(constants[1])
+
+
 def test_housekeeping_waits_for_nothing_that_a_reader_may_lock(world, database, admin):
     """Who may connect may take any advisory lock, and keep it."""
     functions = admin.run(
