@@ -43,10 +43,14 @@ COMMENT ON COLUMN intake.partner_key.note IS 'For people.';
 COMMENT ON COLUMN intake.partner_key.added_at IS 'When it was enrolled.';
 COMMENT ON COLUMN intake.partner_key.revoked_at IS 'Since when it is refused, whatever else matches.';
 
+-- Whoever may connect can fill the queue, and then what notifies is refused. Daemons look by themselves,
+-- too, only later.
 CREATE OR REPLACE FUNCTION intake.registry_changed() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	PERFORM pg_notify('intake_registry', '');
+	IF pg_notification_queue_usage() < 0.5 THEN
+		PERFORM pg_notify('intake_registry', '');
+	END IF;
 	RETURN NULL;
 END
 $$;
