@@ -314,8 +314,12 @@ def test_reports_that_wait_for_a_standby_are_told_as_such(world, credentials):
     """An operator would else look for a lock, or at the disk."""
     with world.running({"database.store_wait_ms": 500}) as daemon:
         with without_standby(world.postgres), daemon.client(credentials["alpha"]) as client:
-            assert client.post(smallest_report()).problem == "unavailable"
-            assert "a synchronous standby is away" in daemon.admin("/readyz")[1]
+
+            def is_told():
+                assert client.post(smallest_report()).problem == "unavailable"
+                return "a synchronous standby is away" in daemon.admin("/readyz")[1]
+
+            wait_until(is_told, "it is told")
             assert len(daemon.log_lines("event=database-away", "a synchronous standby is away")) == 1
 
 
