@@ -22,7 +22,7 @@ struct pg_hosts {
 	const char *session_options; /* as -c name=value, for the server; NULL: none */
 };
 
-/* A string that cannot be read, or no memory, leaves it without hosts: libpq will say why. */
+/* The string was checked; options is NULL where there is no memory to read it. */
 void pg_hosts_init(struct pg_hosts *hosts, const char *connection);
 void pg_hosts_fini(struct pg_hosts *hosts);
 /* host and port as libpq calls the server it is busy with (PQhost, PQport). */

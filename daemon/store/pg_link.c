@@ -531,7 +531,13 @@ static void link_start(struct pg_link *link)
 {
 	link->refusal = PG_REFUSAL_NONE;
 	link->told_timeout_ms = link->conf->database_batch_timeout_ms;
-	link->connection = dial(link->conf, &link->hosts);
+	if (link->hosts.options == NULL) {
+		pg_hosts_init(&link->hosts, link->conf->database_connection);
+	}
+	/* A session without what the operator has set for it is none. */
+	if (link->hosts.options != NULL) {
+		link->connection = dial(link->conf, &link->hosts);
+	}
 	if (link->connection == NULL) {
 		err_set(&link->reason, "no memory for a database connection");
 		link_lost(link);
