@@ -17,11 +17,14 @@
 #include <time.h>
 
 #define LOCK_NOT_AVAILABLE "55P03"
+#define DEADLOCK_DETECTED "40P01"
 /*
  * Who waits for a lock holds up whoever wants one after it, reports among them. So it is given up
- * before a daemon answers 503, and tried again.
+ * before a daemon answers 503, also where several are waited for one after another, and before
+ * anybody else becomes the victim of a deadlock (deadlock_timeout, by default 1 s); and tried
+ * again.
  */
-#define LOCK_WAIT "1s"
+#define LOCK_WAIT "200ms"
 
 /* What the database has had; applied is NULL when it has no record yet. */
 struct schema_state {
@@ -165,7 +168,9 @@ static bool apply_sql(struct database *database, const struct migration *migrati
 		return true;
 	}
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	*is_locked_out = sqlstate != NULL && strcmp(sqlstate, LOCK_NOT_AVAILABLE) == 0;
+	*is_locked_out = sqlstate != NULL &&
+		(strcmp(sqlstate, LOCK_NOT_AVAILABLE) == 0 ||
+			strcmp(sqlstate, DEADLOCK_DETECTED) == 0);
 	int line = fault_line(result, sql);
 	if (line > 0) {
 		snprintf(place, sizeof(place), ", line %d", line);
@@ -293,7 +298,7 @@ static void say_who_is_in_the_way(struct database *database)
 
 static void wait_for_lock(struct database *database, bool *has_said)
 {
-	static const struct timespec pause = {3, 0};
+	static const struct timespec pause = {1, 0};
 	if (!*has_said) {
 		say_who_is_in_the_way(database);
 	}

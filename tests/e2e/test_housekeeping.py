@@ -3,7 +3,8 @@
 
 import subprocess
 import time
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -128,3 +129,31 @@ def test_a_migration_that_waits_for_a_reader_holds_up_no_report(world, credentia
             assert f'pid {reader.info.backend_pid} of user "analyst"' in said
             assert (migration.wait(), migration.stderr.read()) == (0, "")
         daemon.control("db", "status")
+
+
+def test_a_migration_makes_nobody_the_victim_of_a_deadlock(world):
+    """It has locked some tables when it waits for the next, and whoever reads that one may want those."""
+    with world.running() as daemon, ExitStack() as open_now:
+
+        def reader_of(table):
+            reader = open_now.enter_context(closing(daemon.postgres.connect(daemon.database)))
+            reader.autocommit = False
+            reader.cursor().execute(f"SELECT count(*) FROM {table}")
+            return reader
+
+        first, second = reader_of("intake.area_total"), reader_of("intake.daily_total")
+        daemon.rows("UPDATE intake.migration SET sha256 = NULL")
+        command = [BUILD / "intakectl", "-c", daemon.conf, "db", "migrate"]
+        migration = open_now.enter_context(
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        )
+        open_now.callback(migration.kill)
+        wait_until(lambda: daemon.rows("SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits for the first")
+        with ThreadPoolExecutor() as pool:
+            read = pool.submit(second.cursor().execute, "SELECT count(*) FROM intake.report")
+            # Were the first still waited for, the second would be next, half of deadlock_timeout from now.
+            wait([read], timeout=0.5)
+            first.rollback()
+            read.result()
+        second.rollback()
+        assert migration.wait() == 0, migration.stderr.read()
