@@ -24,7 +24,7 @@
  * anybody else becomes the victim of a deadlock (deadlock_timeout, by default 1 s); and tried
  * again.
  */
-#define LOCK_WAIT "200ms"
+#define LOCK_WAIT "500ms"
 
 /* What the database has had; applied is NULL when it has no record yet. */
 struct schema_state {

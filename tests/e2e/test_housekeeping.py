@@ -151,8 +151,8 @@ def test_a_migration_makes_nobody_the_victim_of_a_deadlock(world):
         wait_until(lambda: daemon.rows("SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits for the first")
         with ThreadPoolExecutor() as pool:
             read = pool.submit(second.cursor().execute, "SELECT count(*) FROM intake.report")
-            # Were the first still waited for, the second would be next, half of deadlock_timeout from now.
-            wait([read], timeout=0.5)
+            # Were the first still waited for, the second would be next, before deadlock_timeout is over.
+            wait([read], timeout=0.8)
             first.rollback()
             read.result()
         second.rollback()
