@@ -458,6 +458,18 @@ class Intaked:
         arguments += ["--relay"] if may_relay else []
         self.control("partner", "add", name, *arguments)
 
+    @contextmanager
+    def locked_reports(self):
+        """Nothing can be stored until the block is left, or the lock that it is given rolled back."""
+        lock = self.postgres.connect(self.database)
+        lock.autocommit = False
+        try:
+            lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+            yield lock
+            lock.rollback()
+        finally:
+            lock.close()
+
     def suspend_partner(self, name, credential):
         """Returns when it is in force. Each look is a new connection: one that is idle in that
         moment is closed without an answer."""

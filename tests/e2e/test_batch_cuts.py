@@ -258,10 +258,7 @@ def test_rate_of_a_body_counts_only_while_more_is_wanted(world, credentials):
             slow.send(batch_request(encode(usual_report()) * 2)[:200])
             answer = slow.read_response()
             assert (answer.status, answer.problem) == (408, "timeout")
-        lock = daemon.postgres.connect(daemon.database)
-        lock.autocommit = False
-        try:
-            lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        with daemon.locked_reports() as lock:
             with daemon.raw_client(credentials["alpha"]) as waiting:
                 body = b"\n".join(encode(smallest_report()) for _ in range(1500))
                 waiting.send(batch_request(body)[:-10])
@@ -272,5 +269,3 @@ def test_rate_of_a_body_counts_only_while_more_is_wanted(world, credentials):
                 lock.rollback()
                 waiting.send(body[-10:])
                 assert waiting.read_response().status == 200
-        finally:
-            lock.close()

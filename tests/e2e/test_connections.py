@@ -49,10 +49,7 @@ def test_suspended_in_mid_request_is_answered_and_then_closed(world, credentials
 def test_suspended_while_the_report_is_stored_is_answered_and_then_closed(world, credentials):
     """The receipt was made before, and says that the connection stays."""
     with world.running({"database.store_wait_ms": 30000}) as daemon:
-        lock = daemon.postgres.connect(daemon.database)
-        lock.autocommit = False
-        try:
-            lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        with daemon.locked_reports() as lock:
             with daemon.raw_client(credentials["alpha"]) as raw:
                 raw.send(request_bytes("POST", "/v1/reports", encode(smallest_report())))
                 name = 'intaked_connections{state="commit"}'
@@ -62,8 +59,6 @@ def test_suspended_while_the_report_is_stored_is_answered_and_then_closed(world,
                 assert raw.read_response().status == 201
                 raw.socket.settimeout(5)
                 raw.read_end()
-        finally:
-            lock.close()
 
 
 def test_suspended_partner_has_time_to_ask_on_a_new_connection(world, credentials):

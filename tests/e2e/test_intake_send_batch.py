@@ -236,17 +236,12 @@ def test_suspension_in_the_middle_of_a_batch_ends_the_run(tmp_path, world):
         credential = world.authority.issue("alpha")
         sender = Sender(tmp_path / "partner", daemon, credential)
         write_lines(sender.folder / "a.ndjson", *[smallest_report() for _ in range(1000)])
-        lock = daemon.postgres.connect(daemon.database)
-        lock.autocommit = False
-        try:
-            lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        with daemon.locked_reports() as lock:
             with sender.start("a.ndjson", json=True, connections=1) as running:
                 wait_until(lambda: daemon.metrics()["intaked_queue_reports"] >= 64, "reports wait")
                 daemon.suspend_partner("alpha", credential)
                 lock.rollback()
                 status, out, err = running.wait()
-        finally:
-            lock.close()
         summary = json.loads(out)
         assert (status, summary["outcome"], summary["refused"]) == (5, "denied", 0)
         assert "the server takes nothing: The partner is suspended (403 partner-suspended)" in err

@@ -295,25 +295,18 @@ def test_second_signal_ends_a_run_whose_name_server_does_not_answer(tmp_path, wo
 def test_what_is_on_its_way_is_finished_when_interrupted(sender, daemon):
     """The commit is held back until the signal has come; the receipt still arrives."""
     write_document(sender.folder / "a.json", smallest_report())
-    connection = daemon.postgres.connect(daemon.database)
-    connection.autocommit = False
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
-            with sender.start("a.json") as running:
-                wait_until(
-                    lambda: daemon.value(
-                        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
-                        " AND wait_event_type = 'Lock'",
-                        [daemon.database],
-                    ),
-                    "the report waits in the database",
-                )
-                running.interrupt()
-                connection.rollback()
-                status, out, _ = running.wait()
-    finally:
-        connection.close()
+    with daemon.locked_reports() as lock, sender.start("a.json") as running:
+        wait_until(
+            lambda: daemon.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+                " AND wait_event_type = 'Lock'",
+                [daemon.database],
+            ),
+            "the report waits in the database",
+        )
+        running.interrupt()
+        lock.rollback()
+        status, out, _ = running.wait()
     assert status == 130
     assert "1  stored" in out
     assert len(sender.results()) == 1

@@ -55,20 +55,6 @@ class Posts:
 
 
 @contextmanager
-def locked_reports(daemon):
-    """Nothing can be stored until the block is left."""
-    connection = daemon.postgres.connect(daemon.database)
-    connection.autocommit = False
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
-            yield
-        connection.rollback()
-    finally:
-        connection.close()
-
-
-@contextmanager
 def commits_held_back(daemon, table="report"):
     """Rows are inserted, and then COMMIT waits until the block is left."""
     daemon.rows(
@@ -186,7 +172,7 @@ def test_frozen_database_is_503_and_the_retry_finds_the_truth(daemon, alpha):
 def test_database_that_takes_no_report_is_not_ready(daemon, alpha):
     """It is connected and answers, but a table is locked: told as away, once, until a commit."""
     seen = len(daemon.log_lines("event=database-"))
-    with locked_reports(daemon):
+    with daemon.locked_reports():
         for _ in range(3):
             assert_unavailable(alpha.post(smallest_report()))
             status, reason = daemon.admin("/readyz")
@@ -255,7 +241,7 @@ def test_batch_in_flight_is_sent_again_when_the_connection_is_lost(world, creden
     """The client waits through it and gets its 201; there is one row."""
     with world.running({"database.store_wait_ms": 20000}) as daemon:
         reports = [usual_report() for _ in range(8)]
-        with locked_reports(daemon):
+        with daemon.locked_reports():
             posts = Posts(daemon, credentials["alpha"], reports)
             waiting = wait_until(lambda: waiting_backends(daemon), "a batch waits for the lock")
             for pid in waiting:
@@ -271,7 +257,7 @@ def test_row_that_only_the_database_refuses_costs_no_neighbour(daemon, credentia
     poison = smallest_report(title="poison")
     reports = [usual_report() for _ in range(15)]
     reports.insert(7, poison)
-    with locked_reports(daemon):
+    with daemon.locked_reports():
         posts = Posts(daemon, credentials["alpha"], reports)
         wait_until(lambda: waiting_backends(daemon), "a batch waits for the lock")
     answers = posts.wait()
@@ -441,7 +427,7 @@ def test_user_without_the_daemons_rights_is_named(world):
 def test_full_queue_is_503_and_not_a_wait(world, credentials, setting, limit, narrative):
     with world.running({f"database.{setting}": limit, "listen.workers": 1}) as daemon:
         reports = [smallest_report(narrative=narrative) for _ in range(12)]
-        with locked_reports(daemon):
+        with daemon.locked_reports():
             posts = Posts(daemon, credentials["alpha"], reports)
             wait_until(lambda: any(posts.answers), "some are refused at once")
         statuses = [answer.status for answer in posts.wait()]

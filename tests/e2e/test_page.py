@@ -6,7 +6,7 @@ INTAKED_SHOTS names a folder for pictures of it.
 
 import json
 import os
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 import pytest
 
@@ -309,9 +309,7 @@ def test_a_database_that_is_away_is_seen_and_spoken(daemon, browser, traffic):
 def test_a_queue_that_fills_by_number_or_by_bytes_is_seen(world, browser, limits, tile):
     settings = {**limits, "database.store_wait_ms": 60000, "listen.workers": 1}
     with world.running(settings) as daemon, ExitStack() as open_now:
-        lock = open_now.enter_context(closing(daemon.postgres.connect(daemon.database)))
-        lock.autocommit = False
-        lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        lock = open_now.enter_context(daemon.locked_reports())
         for _ in range(4):
             client = open_now.enter_context(daemon.raw_client(daemon.authority.issue("alpha")))
             body = encode(smallest_report(narrative="Long. " * 2000))
@@ -327,9 +325,7 @@ def test_reports_that_are_answered_503_are_seen_while_it_is_ready(world, browser
     """As where the queue is full, whatever it holds by the time of the next look."""
     settings = {"database.max_queued_reports": 1, "database.store_wait_ms": 60000, "listen.workers": 1}
     with world.running(settings) as daemon, ExitStack() as open_now:
-        lock = open_now.enter_context(closing(daemon.postgres.connect(daemon.database)))
-        lock.autocommit = False
-        lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        lock = open_now.enter_context(daemon.locked_reports())
         for _ in range(2):
             client = open_now.enter_context(daemon.raw_client(daemon.authority.issue("alpha")))
             client.send(request_bytes("POST", "/v1/reports", encode(smallest_report())))

@@ -4,6 +4,7 @@
 import json
 import math
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -201,11 +202,9 @@ def test_dry_run_is_not_counted_as_reports(daemon, limited):
 def test_reports_in_flight_are_limited_at_the_limit_and_not_before(daemon, limited):
     """While nothing can be committed two wait, the third is told to come again."""
     credential = limited(reports_in_flight=2)
-    lock = daemon.postgres.connect(daemon.database)
-    lock.autocommit = False
-    waiting = [daemon.raw_client(credential) for _ in range(2)]
-    try:
-        lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+    with ExitStack() as open_now:
+        lock = open_now.enter_context(daemon.locked_reports())
+        waiting = [open_now.enter_context(daemon.raw_client(credential)) for _ in range(2)]
         for raw in waiting:
             raw.send(request_bytes("POST", "/v1/reports", encode(smallest_report())))
         name = 'intaked_connections{state="commit"}'
@@ -215,10 +214,6 @@ def test_reports_in_flight_are_limited_at_the_limit_and_not_before(daemon, limit
             lock.rollback()
             assert [raw.read_response().status for raw in waiting] == [201, 201]
             assert client.post(smallest_report()).status == 201
-    finally:
-        lock.close()
-        for raw in waiting:
-            raw.close()
 
 
 def test_batch_with_few_in_flight_waits_for_itself(daemon, limited):
@@ -290,10 +285,7 @@ def test_report_of_another_partner_does_not_wait_behind_a_queue(world, credentia
     """Hundreds of one partner wait when another sends one: it is among the first to be stored."""
     settings = {**NONE, "listen.workers": 1, "database.store_wait_ms": 30000}
     with world.running(settings, partners=("alpha", "beta")) as daemon:
-        lock = daemon.postgres.connect(daemon.database)
-        lock.autocommit = False
-        try:
-            lock.cursor().execute("LOCK TABLE intake.report IN ACCESS EXCLUSIVE MODE")
+        with daemon.locked_reports() as lock:
             with daemon.raw_client(credentials["alpha"]) as noisy:
                 body = b"\n".join(encode(smallest_report()) for _ in range(1000))
                 noisy.send(request_bytes(
@@ -315,5 +307,3 @@ def test_report_of_another_partner_does_not_wait_behind_a_queue(world, credentia
             )
             # The transaction in flight when it came, 256 at most, and one that was shared.
             assert place <= 256 + 64
-        finally:
-            lock.close()

@@ -165,6 +165,19 @@ def test_name_servers_that_do_not_answer_end_nothing(serving):
     assert send(serving, "SERVICE-16") == "201"
 
 
+@contextmanager
+def unit_file(machine, name, text):
+    """A unit that the service manager knows meanwhile."""
+    path = machine.path(f"/etc/systemd/system/{name}")
+    path.write_text(text)
+    machine.run("systemctl daemon-reload")
+    try:
+        yield
+    finally:
+        path.unlink()
+        machine.run("systemctl daemon-reload")
+
+
 SLOW_CLOCK = """[Unit]
 DefaultDependencies=no
 Before=time-sync.target
@@ -178,18 +191,13 @@ ExecStart=/usr/bin/touch /run/clock-is-set
 
 def test_the_start_waits_for_the_clock_where_something_sets_it(serving):
     """Certificates are not valid yet by a clock that is behind, and that would be a fault for good."""
-    unit = serving.path("/etc/systemd/system/slow-clock.service")
-    unit.write_text(SLOW_CLOCK)
-    try:
+    with unit_file(serving, "slow-clock.service", SLOW_CLOCK):
         serving.run(
-            "systemctl daemon-reload\nsystemctl stop intaked time-sync.target\n"
+            "rm -f /run/clock-is-set\nsystemctl stop intaked time-sync.target\n"
             "systemctl start --no-block slow-clock intaked"
         )
         wait_until(lambda: serving.property("ActiveState") == "active", "it has started")
         serving.run("test -e /run/clock-is-set")
-    finally:
-        unit.unlink()
-        serving.run("systemctl daemon-reload\nrm -f /run/clock-is-set")
 
 
 def test_a_fault_ends_the_start_for_good_and_is_named(serving):
@@ -369,19 +377,16 @@ SocketMode=0600
 
 
 def test_passed_control_socket_outlives_the_daemon(serving):
-    unit = serving.path("/etc/systemd/system/intaked-control.socket")
-    unit.write_text(CONTROL_SOCKET)
-    try:
-        serving.run(
-            "systemctl daemon-reload\nsystemctl stop intaked\nsystemctl start intaked-control.socket"
-            "\nsystemctl start intaked\nsystemctl restart intaked"
-        )
-        serving.run("systemctl reload intaked")
-    finally:
-        serving.run("systemctl stop intaked-control.socket intaked", is_checked=False)
-        unit.unlink()
-        serving.run("systemctl daemon-reload\nsystemctl start intaked")
-    serving.run("systemctl reload intaked")
+    with unit_file(serving, "intaked-control.socket", CONTROL_SOCKET):
+        try:
+            serving.run(
+                "systemctl stop intaked\nsystemctl start intaked-control.socket"
+                "\nsystemctl start intaked\nsystemctl restart intaked"
+            )
+            serving.run("systemctl reload intaked")
+        finally:
+            serving.run("systemctl stop intaked-control.socket intaked", is_checked=False)
+    serving.run("systemctl start intaked\nsystemctl reload intaked")
 
 
 # --- retention
