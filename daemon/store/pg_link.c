@@ -26,7 +26,6 @@
 #define PG_BACK_OFF_FIRST_MS 100
 #define PG_BACK_OFF_LAST_MS 2000
 #define INSUFFICIENT_PRIVILEGE "42501"
-#define SESSION_OPTIONS_MAX_BYTES ((size_t)64 * 1024)
 
 enum pg_link_state {
 	PG_LINK_DOWN,
@@ -516,7 +515,7 @@ static PGconn *dial(const struct conf *conf, const struct pg_hosts *hosts)
 		"gssencmode", "dbname", "options", "host", "hostaddr", "port", NULL};
 	PGconn *connection = NULL;
 	struct buf options;
-	buf_init(&options, SESSION_OPTIONS_MAX_BYTES);
+	buf_init(&options, SIZE_MAX);
 	if (print_session_options(&options, conf, hosts)) {
 		const char *values[] = {"intaked", "UTF8", "10000", "10", "5", "3", "disable",
 			conf->database_connection, options.data, hosts->names, hosts->addresses,
