@@ -167,7 +167,10 @@ static SSL_CTX *client_context(const struct load_options *options)
 	}
 	SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* The file has the whole chain: none is built, and no root is sent, with each handshake. */
+	SSL_CTX_set_mode(tls,
+		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_num_tickets(tls, 0);
 	return tls;
 }
