@@ -9,14 +9,16 @@
 /* What a step took, and what came meanwhile. */
 struct housekeeper_step {
 	int64_t took_ms;
-	uint64_t changes;      /* of the record that it has taken */
+	uint64_t most;         /* changes of the record that it might have taken, and */
+	uint64_t changes;      /* that it has taken */
 	uint64_t stored;       /* reports of this process since the end of the last step, */
 	int64_t since_last_ms; /* so long ago */
 };
 
 /*
- * How long to rest after a step: as long as it took, and longer where more is stored than is taken
- * with such rests; at most interval_ms.
+ * How long to rest after a step, interval_ms at most. After a full one as long as it took, and
+ * longer where more is stored than is taken with such rests. Otherwise the longer the emptier it
+ * was, so that the next is nearly full.
  */
 int64_t housekeeper_rest_ms(const struct housekeeper_step *step, int64_t interval_ms);
 /*

@@ -33,6 +33,30 @@ static void test_late_work_gives_way_to_more_than_it_can_keep_up_with(void **sta
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct housekeeper_step full = cases[i].step;
+		full.most = full.changes;
+		assert_int_equal(housekeeper_rest_ms(&full, 2000), cases[i].expected_ms);
+	}
+}
+
+static void test_the_emptier_a_step_was_the_later_is_the_next(void **state)
+{
+	static const struct {
+		struct housekeeper_step step;
+		int64_t expected_ms; /* of 2,000 at most */
+	} cases[] = {
+		{{.took_ms = 5, .most = 200, .changes = 0}, 2000},
+		{{.took_ms = 5, .most = 200, .changes = 1}, 1990},
+		{{.took_ms = 20, .most = 200, .changes = 100}, 1000},
+		{{.took_ms = 40, .most = 200, .changes = 199}, 40},
+		{{.took_ms = 40, .most = 200, .changes = 200}, 40},
+		/* So many waited that a small step was full. */
+		{{.took_ms = 5, .most = 1, .changes = 1}, 5},
+		/* One that took long rests as long in any case. */
+		{{.took_ms = 1500, .most = 200, .changes = 100}, 1500},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(housekeeper_rest_ms(&cases[i].step, 2000), cases[i].expected_ms);
 	}
 }
@@ -68,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_work_gives_way_to_more_than_it_can_keep_up_with),
+		cmocka_unit_test(test_the_emptier_a_step_was_the_later_is_the_next),
 		cmocka_unit_test(test_a_step_that_fails_is_tried_with_half_as_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
