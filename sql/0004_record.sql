@@ -106,7 +106,8 @@ COMMENT ON COLUMN intake.report.category IS 'Primary class.';
 COMMENT ON COLUMN intake.report.primary_area IS 'The category''s area of action.';
 COMMENT ON COLUMN intake.report.action_areas IS 'The reporter''s areas, the primary first.';
 COMMENT ON COLUMN intake.report.additional_categories IS 'Further classes.';
-COMMENT ON COLUMN intake.report.rsit IS 'Codes of the Reference Security Incident Taxonomy.';
+COMMENT ON COLUMN intake.report.rsit IS
+	'Codes of the Reference Security Incident Taxonomy; the category''s first where none was sent.';
 COMMENT ON COLUMN intake.report.pap IS 'Permissible Actions Protocol label.';
 COMMENT ON COLUMN intake.report.status IS 'NULL when absent; the view shows the default.';
 COMMENT ON COLUMN intake.report.determination IS 'NULL when absent; the view shows the default.';

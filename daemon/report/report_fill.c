@@ -195,6 +195,15 @@ static void fill_sharing(struct report_context *context, struct report *report)
 	report->embargo_until_us = time_of(member(sharing, SHARING_EMBARGO_UNTIL));
 }
 
+/* No empty list: what the category is by default is what the reporter says. */
+static void fill_rsit(struct report_context *context, struct report *report)
+{
+	report->rsit = list_of(context, member(&context->root, ROOT_RSIT));
+	if (report->rsit.count == 0) {
+		report->rsit = (struct str_list){report->category->rsit, 1};
+	}
+}
+
 void report_fill(struct report_context *context, struct report *report_out)
 {
 	const struct report_checked *root = &context->root;
@@ -214,7 +223,6 @@ void report_fill(struct report_context *context, struct report *report_out)
 		.tlp = (enum tlp)member(root, ROOT_TLP)->position,
 		.pap = report_checked_text(member(root, ROOT_PAP)),
 		.action_areas = list_of(context, member(root, ROOT_ACTION_AREAS)),
-		.rsit = list_of(context, member(root, ROOT_RSIT)),
 		.title = report_checked_text(member(root, ROOT_TITLE)),
 		.determination = report_checked_text(member(root, ROOT_DETERMINATION)),
 		.status = report_checked_text(member(root, ROOT_STATUS)),
@@ -232,6 +240,7 @@ void report_fill(struct report_context *context, struct report *report_out)
 			member(member(root, ROOT_LEGAL), LEGAL_LAW_ENFORCEMENT_NOTIFIED)),
 	};
 	fill_categories(context, report_out);
+	fill_rsit(context, report_out);
 	fill_times(member(root, ROOT_TIMES), report_out);
 	fill_impact(context, report_out);
 	fill_sharing(context, report_out);

@@ -58,7 +58,7 @@ struct report {
 	const struct taxonomy_category *category;
 	struct str_list additional_categories;
 	struct str_list action_areas; /* as sent, the first is the reporter's primary */
-	struct str_list rsit;
+	struct str_list rsit;         /* the category's first code where none was sent */
 	struct str title;
 	struct str determination;
 	struct str status;

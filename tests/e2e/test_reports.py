@@ -332,6 +332,22 @@ def test_every_stored_payload_has_the_digest_of_its_receipt(daemon, alpha):
     assert (wrong, castable) == (0, daemon.value("SELECT count(*) FROM intake.report"))
 
 
+@pytest.mark.parametrize("sent", [{}, {"rsit": []}], ids=["absent", "empty"])
+def test_absent_members_are_shown_with_their_documented_defaults(daemon, alpha, sent):
+    report = smallest_report(category="online-scam", **sent)
+    assert alpha.post(report).status == 201
+    taxonomy = alpha.get("/v1/taxonomy").json
+    category = next(one for one in taxonomy["categories"] if one["code"] == "online-scam")
+    shown = daemon.postgres.query(
+        daemon.database,
+        "SELECT revision, status, determination, language, rsit FROM analysis.report"
+        " WHERE report_id = %s",
+        [report["report_id"]],
+        user="analyst",
+    )
+    assert shown == [(1, "new", "suspected", "en", category["rsit"][:1])]
+
+
 def test_equal_indicators_are_stored_once(daemon, alpha):
     indicator = {"type": "domain", "value": "twice.example.net", "role": "source"}
     answer = alpha.post(smallest_report(indicators=[indicator, indicator]))

@@ -55,7 +55,8 @@ static void test_the_smallest_report_is_valid_and_its_absent_fields_are_absent(v
 	assert_int_equal(report->embargo_until_us, REPORT_NO_TIME);
 	assert_int_equal(report->score, REPORT_NO_NUMBER);
 	assert_int_equal(report->people_affected, REPORT_NO_NUMBER);
-	assert_int_equal(report->rsit.count + report->indicator_count + report->countries.count, 0);
+	assert_list(report->rsit, "fraud/masquerade");
+	assert_int_equal(report->indicator_count + report->countries.count, 0);
 	assert_false(report->has_assistance);
 	assert_false(report->is_critical);
 	assert_str(result->key_report_id, "2026-000001");
