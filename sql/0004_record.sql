@@ -220,8 +220,8 @@ COMMENT ON COLUMN intake.refusal.status IS 'HTTP status of the answer.';
 COMMENT ON COLUMN intake.refusal.problem IS 'Problem type, its last part.';
 COMMENT ON COLUMN intake.refusal.codes IS 'Error codes.';
 COMMENT ON COLUMN intake.refusal.pointers IS 'Where, JSON Pointers in the order of the codes.';
-COMMENT ON COLUMN intake.refusal.sha256 IS 'Digest of the body, when there was one.';
-COMMENT ON COLUMN intake.refusal.size_bytes IS 'Of the body.';
+COMMENT ON COLUMN intake.refusal.sha256 IS 'Digest of the body, when it was judged.';
+COMMENT ON COLUMN intake.refusal.size_bytes IS 'Of the body: what was judged, declared, or came.';
 COMMENT ON COLUMN intake.refusal.unrecorded IS 'Further refusals of this partner that were counted and not kept.';
 CREATE INDEX IF NOT EXISTS refusal_time ON intake.refusal USING brin (refused_at);
 

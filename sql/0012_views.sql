@@ -280,7 +280,7 @@ COMMENT ON COLUMN analysis.report_history.is_current IS 'It is the newest revisi
 COMMENT ON COLUMN analysis.report_history.is_retracted IS 'This revision was taken back.';
 COMMENT ON COLUMN analysis.report_history.retraction_reason IS 'As its partner gave it.';
 COMMENT ON COLUMN analysis.refusal.partner IS 'Whose submission.';
-COMMENT ON COLUMN analysis.refusal.sha256 IS 'Digest of the body in hex, when there was one.';
+COMMENT ON COLUMN analysis.refusal.sha256 IS 'Digest of the body in hex, when it was judged.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA analysis TO intake_analyst;
 

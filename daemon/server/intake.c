@@ -193,16 +193,10 @@ static bool decoded_body(struct conn *conn, struct str *body_out)
 	return false;
 }
 
-void intake_refuse_body(
-	struct conn *conn, enum reject reject, struct str body, const struct report_result *result)
+void intake_refuse_body(struct conn *conn, enum reject reject, const struct report_result *result)
 {
-	uint8_t sha256[32];
-	if (!judgement_digest(conn->worker, body, sha256)) {
-		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
-		return;
-	}
 	render_report_refusal(conn, reject, result);
-	judgement_note_refusal(conn, reject, result, sha256, body.len);
+	judgement_note_refusal(conn, reject, result, conn->sha256, conn->judged_bytes);
 	reply_send(conn);
 }
 

@@ -206,13 +206,20 @@ void reply_trace(struct conn *conn, enum reject reject, struct str_list codes,
 	store_note_refusal(conn->worker->store, &refusal);
 }
 
+/* Of a body that was not judged: what was declared, or has come so far. */
+static size_t unjudged_bytes(const struct conn *conn)
+{
+	return conn->request.is_chunked ? (size_t)conn->body_used + conn->body_len
+					: (size_t)conn->request.content_length;
+}
+
 void reply_trace_request(struct conn *conn, enum reject reject)
 {
 	struct str_list none = {NULL, 0};
 	if (conn->has_sha256) {
 		reply_trace(conn, reject, none, none, conn->sha256, conn->judged_bytes);
 	} else {
-		reply_trace(conn, reject, none, none, NULL, conn->body_len);
+		reply_trace(conn, reject, none, none, NULL, unjudged_bytes(conn));
 	}
 }
 

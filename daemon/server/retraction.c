@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "intake_int.h"
+#include "judgement_int.h"
 #include "reply_int.h"
 #include "report_path_int.h"
 #include "worker_int.h"
@@ -34,6 +35,13 @@ static void judge(struct conn *conn, struct str body, struct retraction *retract
 	};
 	struct report_result result;
 	struct report_retraction wanted;
+	/* Whatever becomes of it, a refusal's trace has the digest. */
+	conn->has_sha256 = judgement_digest(conn->worker, body, conn->sha256);
+	conn->judged_bytes = body.len;
+	if (!conn->has_sha256) {
+		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
+		return;
+	}
 	report_check_retraction(&conn->worker->arena, &rules, body, &result, &wanted);
 	switch (result.verdict) {
 	case REPORT_VALID:
@@ -42,10 +50,10 @@ static void judge(struct conn *conn, struct str body, struct retraction *retract
 		submit(conn, retraction);
 		break;
 	case REPORT_INVALID:
-		intake_refuse_body(conn, REJECT_RETRACTION_INVALID, body, &result);
+		intake_refuse_body(conn, REJECT_RETRACTION_INVALID, &result);
 		break;
 	case REPORT_NOT_JSON:
-		intake_refuse_body(conn, REJECT_JSON_INVALID, body, &result);
+		intake_refuse_body(conn, REJECT_JSON_INVALID, &result);
 		break;
 	case REPORT_OVERLOAD:
 		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);

@@ -5,6 +5,7 @@ The oracle compares verdicts on thousands of reports; here each code makes its w
 socket to the answer once.
 """
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from client import encode
-from harness import ROOT
+from harness import ROOT, wait_until
 from reports import smallest_report
 
 AHEAD = "2199-01-01T00:00:00Z"
@@ -271,3 +272,26 @@ def test_problem_is_json_with_a_length(alpha):
     answer = alpha.post(b"{")
     assert json.loads(answer.body)["type"] == "urn:intaked:problem:json-invalid"
     assert int(answer.headers["content-length"]) == len(answer.body)
+
+
+def test_trace_of_what_was_not_judged_has_its_size(daemon, beta):
+    """As declared where none of it was read, else as much as came."""
+    large = b"x" * 1048577
+    refused = [
+        beta.request("POST", "/v1/reports", large, {"Expect": "100-continue"}),
+        beta.post(b"{}", content_type="text/plain"),
+        beta.post(gzip.compress(large), headers={"Content-Encoding": "gzip"}),
+    ]
+    assert [answer.status for answer in refused] == [413, 415, 413]
+
+    def traces():
+        return daemon.rows(
+            "SELECT problem, sha256, size_bytes FROM intake.refusal"
+            " WHERE partner_id = intake.partner_id('beta') ORDER BY refused_at"
+        )
+
+    assert wait_until(lambda: len(traces()) == 3 and traces(), "three traces", 5) == [
+        ("body-too-large", None, len(large)),
+        ("media-type", None, 2),
+        ("body-too-large", None, len(gzip.compress(large))),
+    ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report is taken back: once, for a reason, while its newest revision is the one meant."""
 
+import hashlib
 import json
 import threading
 from datetime import datetime
@@ -396,19 +397,24 @@ def test_refused_retractions_leave_a_trace_without_their_content(daemon, beta):
     beta.post(report)
     retract(beta, report)
     secret = "Kassandra-7731"
-    assert retract(beta, report, reason=secret).status == 409
-    assert beta.post({"revision": 0, "reason": secret, "colour": secret}, path_of(report)).status == 422
+    refused = [
+        {"revision": 1, "reason": secret},
+        {"revision": 0, "reason": secret, "colour": secret},
+    ]
+    assert [beta.post(body, path_of(report)).status for body in refused] == [409, 422]
 
     def traces():
         return daemon.rows(
-            "SELECT r.status, r.problem, r.codes, r.pointers, r.sha256 IS NULL, r::text"
+            "SELECT r.status, r.problem, r.codes, r.pointers, encode(r.sha256, 'hex'),"
+            " r.size_bytes, r::text"
             " FROM intake.refusal AS r JOIN intake.partner AS p ON p.id = r.partner_id"
             " WHERE p.name = 'beta' AND r.path = '/v1/reports/{report_id}/retraction'"
             " ORDER BY r.refused_at"
         )
 
     conflict, invalid = wait_until(lambda: len(traces()) == 2 and traces(), "two traces", 5)
-    assert conflict[:5] == (409, "retraction-conflict", None, None, True)
+    digests = [(hashlib.sha256(encode(body)).hexdigest(), len(encode(body))) for body in refused]
+    assert conflict[:6] == (409, "retraction-conflict", None, None, *digests[0])
     codes, pointers = ["too-small", "member-unknown"], ["/revision", "/colour"]
-    assert invalid[:5] == (422, "retraction-invalid", codes, pointers, False)
-    assert secret not in conflict[5] + invalid[5]
+    assert invalid[:6] == (422, "retraction-invalid", codes, pointers, *digests[1])
+    assert secret not in conflict[6] + invalid[6]
