@@ -77,7 +77,8 @@ bool conn_read(struct conn *conn, size_t room, enum stream_result *result_out)
 
 size_t conn_input_max(const struct conf *conf)
 {
-	return (size_t)conf->limits_report_bytes + (size_t)conf->limits_head_bytes +
+	size_t report_bytes = (size_t)conf->limits_report_bytes;
+	return report_bytes + INTAKE_GZIP_OVERHEAD(report_bytes) + (size_t)conf->limits_head_bytes +
 		(size_t)conf->limits_target_bytes + INPUT_SLACK_BYTES;
 }
 
@@ -310,7 +311,7 @@ void conn_consume_body(struct conn *conn, size_t len)
 static bool is_within_limit(const struct conn *conn)
 {
 	return !conn->request.is_chunked ||
-		conn->chunked.content + conn->chunked.chunk_left <= intake_body_limit(conn);
+		conn->chunked.content + conn->chunked.chunk_left <= intake_coded_limit(conn);
 }
 
 bool conn_send_continue(struct conn *conn)

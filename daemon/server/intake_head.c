@@ -143,7 +143,7 @@ static bool accepts_body(struct conn *conn)
 	if (request->method == HTTP_POST && !accepts_post_body(conn)) {
 		return false;
 	}
-	if (request->content_length > intake_body_limit(conn) ||
+	if (request->content_length > intake_coded_limit(conn) ||
 		(request->is_chunked && request->method != HTTP_POST)) {
 		return refuse_head(conn, REJECT_BODY_TOO_LARGE, NULL);
 	}
@@ -242,6 +242,12 @@ size_t intake_body_limit(const struct conn *conn)
 	}
 	return (size_t)(intake_is_atomic(conn) ? conf->limits_max_atomic_bytes
 					       : conf->limits_max_batch_bytes);
+}
+
+size_t intake_coded_limit(const struct conn *conn)
+{
+	size_t limit = intake_body_limit(conn);
+	return conn->is_gzip ? limit + INTAKE_GZIP_OVERHEAD(limit) : limit;
 }
 
 bool intake_is_atomic(const struct conn *conn)

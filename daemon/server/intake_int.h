@@ -16,8 +16,12 @@
  * is in conn->out), before a byte of its body was read.
  */
 bool intake_accepts_head(struct conn *conn);
-/* Most bytes of body that this request may have. */
+/* By what gzip may lengthen content that it cannot shorten: a header, and some of each block. */
+#define INTAKE_GZIP_OVERHEAD(len) ((len) / 64 + 1024)
+/* Most bytes of body that this request may have, decoded. */
 size_t intake_body_limit(const struct conn *conn);
+/* Most of them as they come. */
+size_t intake_coded_limit(const struct conn *conn);
 /*
  * Of a whole body: was there quota enough for it, and for one more in flight? When not, it was
  * refused.

@@ -216,6 +216,36 @@ def test_zipped_bodies_are_taken_and_hashed_unzipped(daemon, alpha):
     ]
 
 
+def in_chunks(data):
+    pieces = [data[i : i + 65536] for i in range(0, len(data), 65536)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["declared", "chunked"])
+def test_limit_of_a_zipped_report_is_that_of_its_content(alpha, is_chunked):
+    """It is longer than its content where that does not get shorter."""
+    for past, expected in ((0, 201), (1, 413)):
+        body = encode(smallest_report())
+        body += b" " * (1048576 + past - len(body))
+        zipped = gzip.compress(body, 0)
+        assert len(zipped) > len(body)
+        headers = {"Content-Encoding": "gzip"}
+        if is_chunked:
+            zipped = in_chunks(zipped)
+            headers |= {"Content-Length": None, "Transfer-Encoding": "chunked"}
+        assert alpha.request("POST", "/v1/reports", zipped, headers).status == expected
+
+
+def test_limit_of_a_zipped_batch_is_that_of_its_content(world, credentials):
+    with world.running({**NO_QUOTA, "limits.max_batch_bytes": 65536}) as daemon:
+        with daemon.client(credentials["alpha"]) as client:
+            for past, expected in ((0, [201]), (1, [413])):
+                body = encode(smallest_report())
+                body += b" " * (65536 + past - len(body))
+                answer = post_zipped(client, gzip.compress(body, 0), content_type=NDJSON)
+                assert statuses(map(json.loads, answer.body.splitlines())) == expected
+
+
 @pytest.mark.parametrize("kind", ["application/json", NDJSON])
 def test_broken_zip_is_refused(daemon, alpha, kind):
     whole = gzip.compress(encode(smallest_report()))
