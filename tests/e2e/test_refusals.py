@@ -276,6 +276,11 @@ def test_problem_is_json_with_a_length(alpha):
 
 def test_trace_of_what_was_not_judged_has_its_size(daemon, beta):
     """As declared where none of it was read, else as much as came."""
+    # Each is on a connection of its own: a worker without the database keeps no traces.
+    workers = daemon.settings["listen.workers"]
+    wait_until(
+        lambda: daemon.metrics()["intaked_database_connects_total"] >= workers, "all are connected"
+    )
     large = b"x" * 1048577
     refused = [
         beta.request("POST", "/v1/reports", large, {"Expect": "100-continue"}),
