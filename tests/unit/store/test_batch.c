@@ -204,7 +204,11 @@ static void test_an_emptied_batch_is_as_a_new_one(void **state)
 	struct batch *batch = make_batch(CAPACITY);
 	struct batch *fresh = make_batch(0);
 	(void)state;
+	batch->is_atomic = true;
+	batch->moved = 3;
 	assert_true(batch_reset(batch));
+	assert_false(batch->is_atomic);
+	assert_int_equal(batch->moved, 0);
 	assert_int_equal(batch->count, 0);
 	assert_int_equal(batch->unanswered, 0);
 	assert_int_equal(batch->indicator_count, 0);
