@@ -91,11 +91,30 @@ static void test_the_id_is_read_with_its_escapes(void **state)
 	}
 }
 
+static void test_an_id_has_letters_digits_and_four_signs(void **state)
+{
+	static const char in_an_id[] = "0123456789.:_-abcdefghijklmnopqrstuvwxyz"
+				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	(void)state;
+	for (unsigned byte = 0; byte <= UINT8_MAX; byte++) {
+		char path[sizeof("/v1/reports/%00")];
+		char id[REPORT_PATH_ID_MAX];
+		size_t len = 0;
+		snprintf(path, sizeof(path), "/v1/reports/%%%02x", byte);
+		bool is_id = report_path_read_id(str_from(path), id, &len);
+		if (is_id != (memchr(in_an_id, (int)byte, strlen(in_an_id)) != NULL) ||
+			(is_id && (len != 1 || id[0] != (char)byte))) {
+			fail_msg("%s", path);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_rest_is_what_follows_the_id),
 		cmocka_unit_test(test_the_id_is_read_with_its_escapes),
+		cmocka_unit_test(test_an_id_has_letters_digits_and_four_signs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
