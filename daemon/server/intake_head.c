@@ -155,11 +155,7 @@ static void take_quota(struct conn *conn, int64_t reports, int64_t bytes)
 {
 	struct quota_limits limits = conn_quota_limits(conn);
 	struct quota_demand demand = {.reports = reports, .bytes = bytes};
-	if (!quota_take(
-		    conn->quota, &limits, clock_monotonic_us(), demand, &conn->quota_retry_ms)) {
-		conn->quota_retry_ms += conn->quota_retry_ms == 0 ? 1 : 0;
-	} else {
-		conn->quota_retry_ms = 0;
+	if (quota_take(conn->quota, &limits, clock_monotonic_us(), demand, &conn->quota_retry_ms)) {
 		conn->quota_taken.reports += reports;
 		conn->quota_taken.bytes += bytes;
 	}

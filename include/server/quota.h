@@ -78,8 +78,8 @@ struct quota_limits quota_limits_merge(
 	const struct conf *conf, const struct partner_quota *overrides);
 
 /*
- * Takes all of the demand, or nothing and says in how many milliseconds, rounded up, it will be
- * there when nobody takes any meanwhile.
+ * Takes all of the demand and says 0, or nothing and says in how many milliseconds, rounded up and
+ * so at least 1, it will be there when nobody takes any meanwhile.
  */
 MUST_CHECK bool quota_take(struct quota *quota, const struct quota_limits *limits, int64_t now_us,
 	struct quota_demand demand, int64_t *retry_ms_out);
