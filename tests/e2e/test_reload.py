@@ -193,6 +193,38 @@ def test_a_reload_reads_the_partners(world):
         )
 
 
+def test_a_reload_reaches_every_session_of_the_database(world):
+    """Those of the workers, the one that reads the partners, and that of housekeeping."""
+
+    def sessions(daemon):
+        return set(daemon.rows(
+            "SELECT pid FROM pg_stat_activity WHERE usename = 'daemon' AND datname = current_database()"
+        ))  # fmt: skip
+
+    with world.running({"listen.workers": 2, "database.batch_timeout_ms": 9000}) as daemon:
+        wait_until(lambda: len(sessions(daemon)) == 4, "all are there")
+        before = sessions(daemon)
+        daemon.configure({"database.batch_timeout_ms": 8000})
+        assert daemon.ask("reload")["reloaded"]
+        wait_until(
+            lambda: len(sessions(daemon)) == 4 and not sessions(daemon) & before, "all are new ones"
+        )
+
+
+def test_a_reload_changes_what_is_logged(serving, credentials):
+    def closes():
+        with serving.client(credentials["alpha"]) as client:
+            assert client.get("/v1/whoami").status == 200
+        return serving.log_lines("event=connection-closed")
+
+    assert not closes()
+    serving.configure({"log.level": "debug"})
+    assert serving.ask("reload")["reloaded"]
+    wait_until(closes, "the end of a connection is told")
+    restore(serving)
+    assert serving.ask("reload")["reloaded"]
+
+
 def test_a_changed_file_is_noticed_if_wanted(serving, credentials):
     """Certificate and key are replaced one after the other, as by a client of an authority."""
 
