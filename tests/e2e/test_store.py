@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from batches import post_batch, results_of
 from harness import ADMINISTRATOR, wait_until
 from reports import smallest_report, usual_report
 
@@ -74,6 +75,16 @@ def test_error_at_the_commit_is_no_receipt(daemon, alpha, trouble):
     assert alpha.post(bad).problem == "unstorable"
     assert alpha.post(smallest_report()).status == 201
     assert count_of(daemon, bad) == 0
+
+
+def test_error_at_the_commit_of_an_atomic_batch_spares_none_of_it(daemon, alpha, trouble):
+    """Not even those reports that could be stored by themselves."""
+    lines = [smallest_report() for _ in range(4)]
+    lines[2]["title"] = "bad at commit"
+    trouble("23514", "NEW.title = 'bad at commit'", at_commit=True)
+    told = results_of(post_batch(alpha, lines, query="?atomic=true"), status=500)
+    assert [result.problem for result in told] == ["unstorable"] * len(lines)
+    assert not any(count_of(daemon, report) for report in lines)
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "0A000", "42501", "XX000"])
