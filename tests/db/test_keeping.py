@@ -260,6 +260,31 @@ def test_newest_revision_alone_leaves_the_report_open(session, operator, admin, 
     assert_record_is_consistent(admin)
 
 
+def in_each_key_space(store):
+    """Two revisions under one id in each: of a partner, of its tests, of another partner."""
+    key = new_key()
+    return [
+        [store(key, revision, **space) for revision in (1, 2)]
+        for space in ({}, {"is_test": True}, {"partner_id": 2})
+    ]
+
+
+def test_the_same_id_elsewhere_is_another_report(session, operator, admin):
+    def store(key, revision, **space):
+        report = make_report(key, revision, **space)
+        assert session.store(report) == ["stored"]
+        return report
+
+    for erased in range(3):
+        spaces = in_each_key_space(store)
+        done = erase(operator, spaces[erased][0])
+        assert (done["erased_reports"], done["erased_revisions"]) == (1, 2)
+        for number, reports in enumerate(spaces):
+            for report in reports:
+                assert ("report" in left_of(admin, report)) == (number != erased)
+    assert_record_is_consistent(admin)
+
+
 def test_retracted_report_is_erased_with_its_reason(session, operator, admin, analyst):
     report = make_report(new_key())
     session.store(report)
@@ -478,6 +503,25 @@ def test_hold_keeps_what_meets_its_conditions(session, operator, admin, conditio
         assert erase(operator, second)["erased_revisions"] == 2
         with pytest.raises(psycopg2.errors.NoDataFound):
             operator.query("SELECT intake.hold_remove(%s)", [number])
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+@pytest.mark.parametrize("held", range(3))
+def test_hold_is_on_the_report_of_one_key_space(session, operator, admin, held, revision):
+    spaces = []
+
+    def store(key, number, **space):
+        is_held = len(spaces) == 2 * held + revision - 1
+        report = make_report(key, number, category="spam" if is_held else "phishing", **space)
+        assert session.store(report) == ["stored"]
+        spaces.append(report)
+        return report
+
+    reports = in_each_key_space(store)
+    hold(operator, report_id=reports[0][0]["report_id"], category="spam")
+    for number, (first, _) in enumerate(reports):
+        assert erase(operator, first)["held_reports"] == (number == held)
+        assert ("report" in left_of(admin, first)) == (number == held)
 
 
 def test_hold_that_is_on_nothing_is_refused(operator):

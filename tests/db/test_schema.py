@@ -321,6 +321,33 @@ def test_key_is_partner_mode_report_id_and_revision(session):
     assert session.outcomes(*again) == ["duplicate"] * len(reports)
 
 
+def test_revisions_are_those_of_one_key_space(session, admin):
+    """The same report_id of another partner, or of the tests, is another report in all revisions."""
+    key = new_key()
+    spaces = [{}, {"partner_id": 2}, {"is_test": True}, {"partner_id": 2, "is_test": True}]
+    sent = [
+        (space, [make_report(key, revision, f'{{"n":{number}}}', **space) for revision in (1, 2, 3)])
+        for number, space in enumerate(spaces)
+    ]
+    for space, (first, second, third) in sent:
+        assert session.outcomes(first) == ["stored"]
+        answer = session.retract(key, 1, **space)
+        assert (answer["outcome"], answer["id"]) == ("retracted", first["id"])
+        assert session.outcomes(second, third) == ["stored", "stored"]
+    for space, reports in sent:
+        own = (space.get("partner_id", 1), space.get("is_test", False), key)
+        for report in reports:
+            (answer,) = session.store({**report, "id": str(uuid.uuid4())})
+            assert (answer["outcome"], answer["id"]) == ("duplicate", report["id"])
+            (found,) = session.find((*own, report["revision"], None))
+            assert found["id"] == report["id"]
+        (newest,) = session.find((*own, None, None))
+        assert newest["id"] == reports[2]["id"]
+        answer = session.retract(key, 1, **space)
+        assert (answer["outcome"], answer["id"]) == ("duplicate", reports[0]["id"])
+    assert_record_is_consistent(admin)
+
+
 def test_one_batch_is_as_if_sent_one_after_the_other(session, admin):
     key, known = new_key(), new_key()
     session.store(make_report(known, 3))
