@@ -661,6 +661,22 @@ def test_report_goes_as_a_whole_by_its_newest_revision(aged, operator, admin, se
     assert left_of(admin, *kept, *left) == set()
 
 
+def test_retention_looks_at_the_revisions_of_one_key_space(aged, operator, admin):
+    policy(operator, keep="100 days")
+    key = new_key()
+    gone, newest = aged(300, key=key, revision=1), aged(200, key=key, revision=2)
+    erase(operator, newest, is_whole=False)
+    kept = [
+        aged(days, key=key, revision=revision, **space)
+        for space, ages in (({"is_test": True}, (300, 50, 20)), ({"partner_id": 2}, (300, 20)))
+        for revision, days in enumerate(ages, 1)
+    ]
+    assert preview(operator) == {("TLP:GREEN", "phishing"): (1, 0)}
+    assert run_retention(operator)["erased_reports"] == 1
+    assert left_of(admin, gone) == set()
+    assert all("report" in left_of(admin, row) for row in kept)
+
+
 def test_hold_stops_the_retention(aged, operator, admin):
     policy(operator, keep="100 days")
     held, free = aged(200, category="spam"), aged(200)
