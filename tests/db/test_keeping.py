@@ -321,6 +321,19 @@ def test_log_of_erasures(session, operator):
             operator.query(statement)
 
 
+def test_entry_of_the_log_is_gone_on_with_by_whom_it_names(session, operator, admin):
+    """What is erased stands under the name of who does it, and as what it is."""
+    own = erase(operator, make_report(new_key()))["erasure"]
+    theirs = erase(admin, make_report(new_key()))["erasure"]
+    (run,) = admin.query("SELECT erasure FROM intake.retention_step(1)")
+    more = "SELECT erasure FROM intake.erase('{}', true, 'report', 'a', 'r', %s)"
+    step = "SELECT * FROM intake.retention_step(1, %s)"
+    assert operator.query(more, [own]) == [{"erasure": own}]
+    for statement, number in ((more, theirs), (step, run["erasure"]), (step, own)):
+        with pytest.raises(psycopg2.errors.NoDataFound):
+            operator.query(statement, [number])
+
+
 def test_daily_sums_stay_exact_whatever_is_erased_when(session, operator, admin, analyst):
     """Revisions, retractions, exercises, housekeeping and erasures in any order."""
     rng = random.Random(5)
