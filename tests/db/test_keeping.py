@@ -406,6 +406,21 @@ def test_person_is_found_wherever_the_name_stands(session, operator, members, pl
         assert found(operator, other) == {}, other
 
 
+def full_width(text):
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
+@pytest.mark.parametrize("is_escaped", [True, False])
+@pytest.mark.parametrize("spelt", [str.upper, full_width])
+def test_person_is_found_of_whom_no_word_is_spelt_as_asked(session, operator, spelt, is_escaped):
+    """Whatever spares a text from being read letter by letter spares none that says the name."""
+    name = "q" + uuid.uuid4().hex
+    payload = json.dumps({"narrative": f"Of {spelt(name)}."}, ensure_ascii=is_escaped)
+    report = make_report(new_key(), payload=payload)
+    session.store(report)
+    assert found(operator, name) == {(report["report_id"], 1): ["narrative"]}
+
+
 def test_person_is_found_in_every_revision_mode_and_retraction(session, operator, admin):
     name = "Q" + uuid.uuid4().hex
     key = new_key()
