@@ -451,6 +451,15 @@ def test_person_is_found_in_every_revision_mode_and_retraction(session, operator
     assert name not in str(log)
 
 
+def test_person_in_a_report_under_a_hold_is_shown_with_it(session, operator):
+    name = "q" + uuid.uuid4().hex
+    held, free = (make_report(new_key(), payload=document(title=name)) for _ in range(2))
+    session.store(held, free)
+    number = hold(operator, report_id=held["report_id"])
+    rows = operator.query("SELECT * FROM intake.find_person(%s, 'A', 'R')", [name])
+    assert {row["id"]: row["hold"] for row in rows} == {held["id"]: number, free["id"]: None}
+
+
 def test_address_is_found_however_it_is_spelt(session, operator):
     report = make_report(new_key())
     value = "2001:db8:77::1"
