@@ -321,6 +321,22 @@ def test_key_is_partner_mode_report_id_and_revision(session):
     assert session.outcomes(*again) == ["duplicate"] * len(reports)
 
 
+@pytest.mark.parametrize("space", [{"partner_id": 2}, {"is_test": True}])
+def test_undone_revision_is_judged_by_its_own_key_space(session, space):
+    """Of an atomic batch: what a newer line of it superseded is not superseded when all is undone."""
+    key, known = new_key(), make_report(new_key())
+    session.store(make_report(key, 9, **space), known)
+    batch = [make_report(key, 2), make_report(key, 1), make_report(known["report_id"], payload="{}")]
+    rows = session.query(
+        "SELECT place, outcome FROM intake.store_atomic(ARRAY(SELECT r FROM"
+        " jsonb_populate_recordset(NULL::intake.report, %s) AS r), '{}')",
+        [json.dumps(batch)],
+    )
+    assert {row["place"]: row["outcome"] for row in rows} == {
+        1: "rolled-back", 2: "conflict", 3: "conflict"
+    }  # fmt: skip
+
+
 def test_revisions_are_those_of_one_key_space(session, admin):
     """The same report_id of another partner, or of the tests, is another report in all revisions."""
     key = new_key()
