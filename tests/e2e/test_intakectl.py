@@ -387,6 +387,9 @@ def test_a_key_is_revoked_by_digest_or_certificate_and_stays_revoked(partner_sit
     assert revoked["spki_sha256"] == credential.spki_sha256() and revoked["revoked_at"]
     assert all(key["revoked_at"] for key in json_of(partner_site, "cert", "list"))
     assert "was revoked" in refusal(partner_site, "cert", "add", "other", "--spki", SPKI)
+    # Once more changes nothing: since when it is refused is what is kept.
+    again = json_of(partner_site, "cert", "revoke", "--cert", credential.certificate)
+    assert again["revoked_at"] == revoked["revoked_at"]
 
 
 @pytest.mark.parametrize(
