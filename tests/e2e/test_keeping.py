@@ -197,7 +197,7 @@ def test_erase_shows_keys_asks_and_is_logged(daemon, alpha):
     command = [BUILD / "intakectl", "-c", daemon.conf, "erase", *WHY]
     for report in reports:
         command += ["--report", key_of(report)]
-    for answer in ("no", ""):
+    for answer in ("no", "", "y", "yesno"):
         terminal = Terminal(command)
         seen = terminal.wait_for("Type yes to erase them: ")
         assert "Erase 2 revisions?" in seen and all(key_of(report) in seen for report in reports)
@@ -411,7 +411,8 @@ def test_hold_keeps_from_erasure(daemon, alpha):
                    "--until", "2021-01-01", "--ends", "2099-01-01", "--reason", "Case 8")  # fmt: skip
     row = json_of(daemon, "hold", "list")[-1]
     assert (row["partner"], row["category"], row["placed_by"]) == ("alpha", "phishing", "operator")
-    assert row["received_from"] == "2020-01-01T00:00:00+00:00"
+    for name, year in (("received_from", 2020), ("received_before", 2021), ("ends_at", 2099)):
+        assert row[name] == f"{year}-01-01T00:00:00+00:00"
 
 
 def test_hold_that_an_erasure_waits_for_holds_whatever_isolation_is_usual(daemon, alpha):
