@@ -321,18 +321,41 @@ def test_key_is_partner_mode_report_id_and_revision(session):
     assert session.outcomes(*again) == ["duplicate"] * len(reports)
 
 
+def store_atomic(session, *reports):
+    """Outcomes by place."""
+    rows = session.query(
+        "SELECT place, outcome FROM intake.store_atomic(ARRAY(SELECT r FROM"
+        " jsonb_populate_recordset(NULL::intake.report, %s) AS r), '{}')",
+        [json.dumps(reports)],
+    )
+    return {row["place"]: row["outcome"] for row in rows}
+
+
+def test_atomic_batch_that_no_report_of_it_is_to_blame_for_is_not_told_as_stored(session, admin):
+    """It failed whole, and each of it alone does not: what is the matter is for the daemon."""
+    admin.query(
+        "CREATE SEQUENCE stored; CREATE FUNCTION refuse_first() RETURNS trigger LANGUAGE plpgsql"
+        " SECURITY DEFINER AS $$ BEGIN IF nextval('public.stored') = 1 THEN RAISE 'once'; END IF;"
+        " RETURN NEW; END $$;"
+        "CREATE TRIGGER refuse_first BEFORE INSERT ON intake.report FOR EACH ROW"
+        " EXECUTE FUNCTION refuse_first()"
+    )
+    key = new_key()
+    try:
+        with pytest.raises(psycopg2.errors.RaiseException, match="once"):
+            store_atomic(session, make_report(key), make_report(new_key()))
+        assert rows_of(admin, key) == []
+    finally:
+        admin.query("DROP FUNCTION refuse_first CASCADE; DROP SEQUENCE stored")
+
+
 @pytest.mark.parametrize("space", [{"partner_id": 2}, {"is_test": True}])
 def test_undone_revision_is_judged_by_its_own_key_space(session, space):
     """Of an atomic batch: what a newer line of it superseded is not superseded when all is undone."""
     key, known = new_key(), make_report(new_key())
     session.store(make_report(key, 9, **space), known)
     batch = [make_report(key, 2), make_report(key, 1), make_report(known["report_id"], payload="{}")]
-    rows = session.query(
-        "SELECT place, outcome FROM intake.store_atomic(ARRAY(SELECT r FROM"
-        " jsonb_populate_recordset(NULL::intake.report, %s) AS r), '{}')",
-        [json.dumps(batch)],
-    )
-    assert {row["place"]: row["outcome"] for row in rows} == {
+    assert store_atomic(session, *batch) == {
         1: "rolled-back", 2: "conflict", 3: "conflict"
     }  # fmt: skip
 
