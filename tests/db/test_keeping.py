@@ -521,6 +521,7 @@ def test_hold_keeps_what_meets_its_conditions(session, operator, admin, conditio
     key = new_key()
     if conditions.get("report_id") == "own":
         conditions = {**conditions, "report_id": key}
+    hold(operator, report_id="on something else")  # or none is in force, and none is looked at
     first = make_report(key, 1, additional_categories=["ransomware"])
     second = make_report(key, 2)
     session.store(first)
@@ -528,6 +529,7 @@ def test_hold_keeps_what_meets_its_conditions(session, operator, admin, conditio
     number = hold(operator, **conditions)
     (shown,) = [row for row in operator.query("SELECT * FROM intake.holds()") if row["id"] == number]
     assert (shown["placed_by"], shown["reason"]) == ("operator", "court")
+    assert shown["is_in_force"] == (not conditions.get("ends_at", "").startswith("2020"))
     done = erase(operator, second)
     assert (done["held_reports"], done["erased_reports"]) == ((1, 0) if is_held else (0, 1))
     assert ("report" in left_of(admin, first)) == is_held
