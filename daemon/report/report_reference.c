@@ -5,6 +5,7 @@
 #include "report/report_schema.h"
 
 #include "report_fields_int.h"
+#include "report_indicator_int.h"
 
 #include <inttypes.h>
 
@@ -171,4 +172,19 @@ bool report_reference_render(struct buf *out, const struct taxonomy *taxonomy)
 bool report_reference_render_retraction(struct buf *out, const struct taxonomy *taxonomy)
 {
 	return render_list(out, report_field_retraction.object, taxonomy);
+}
+
+bool report_reference_render_indicators(struct buf *out, const struct taxonomy *taxonomy)
+{
+	const struct report_field *list = &report_field_root.object->fields[ROOT_INDICATORS];
+	const struct report_field *type = &list->element->object->fields[INDICATOR_TYPE];
+	bool done = buf_append_str(out, STR(".Bl -tag -width Ds\n"));
+	for (unsigned i = 0; done && i < INDICATOR_TYPE_COUNT; i++) {
+		const char *expects = report_indicator_expects(i);
+		done = buf_append_str(out, STR(".It Li ")) &&
+			render_escaped(
+				out, report_vocabulary_code(type->vocabulary, taxonomy, i)) &&
+			buf_printf(out, "\n%s.\n", expects != NULL ? expects : "free text");
+	}
+	return done && buf_append_str(out, STR(".El\n"));
 }

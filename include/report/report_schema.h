@@ -16,3 +16,6 @@ MUST_CHECK bool report_reference_render(struct buf *out, const struct taxonomy *
 MUST_CHECK bool report_schema_render_retraction(struct buf *out, const struct taxonomy *taxonomy);
 MUST_CHECK bool report_reference_render_retraction(
 	struct buf *out, const struct taxonomy *taxonomy);
+/* mdoc(7) list of the types of indicators, with the form of each one's value. */
+MUST_CHECK bool report_reference_render_indicators(
+	struct buf *out, const struct taxonomy *taxonomy);

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from client import encode
-from harness import ROOT, api_document, free_port
+from harness import BUILD, ROOT, api_document, free_port
 from page import BLOCKS, PAGE, PAGE_PATH, RANSOMWARE, Desk, between, block, members, read_blocks
 from reports import EXAMPLES, smallest_report
 from sender import sha256, stored, write_document, write_lines
@@ -47,6 +47,18 @@ def test_problems_are_those_of_the_table_with_their_statuses():
     assert sorted((name, status) for status, name in listed) == sorted(rows)
     named = re.findall(r"urn:intaked:problem:([a-z-]+)", PAGE)
     assert set(named) <= {name for name, _ in rows}
+
+
+def test_the_page_of_the_report_has_every_rule_and_form():
+    """What no schema says a client's author finds there: see GET /v1/schema in the page."""
+    table = (ROOT / "include" / "report" / "report_codes.h").read_text()
+    codes = re.findall(r'^REPORT_CODE\(\w+, "([a-z-]+)"', table, re.MULTILINE)
+    rules = (BUILD / "intake-report.5").read_text().partition("\n.Sh RULES\n")[2].partition("\n.Sh ")[0]
+    of_one_field = codes[: codes.index("not-integer")] + ["extension-too-large"]
+    assert set(re.findall(r"^\.Pq Li ([a-z-]+)", rules, re.MULTILINE)) == set(codes) - set(of_one_field)
+    vocabularies = json.loads((ROOT / "config" / "taxonomy.json").read_text())["vocabularies"]
+    listed = re.findall(r"^\.It Li (\S+)$", rules, re.MULTILINE)
+    assert [name.replace("\\-", "-") for name in listed] == vocabularies["indicator_type"]
 
 
 def test_limits_are_those_of_the_table_with_their_defaults():
