@@ -265,7 +265,7 @@ const certificateKinds = [
 		effect: 'Partners cannot connect', remedy: 'Put a new one in place and run intakectl reload.'},
 	{member: 'partner_ca_expires_at', name: 'Partner authority', warn: 30, bad: 3,
 		what: 'A partner authority expires', done: 'A partner authority has expired',
-		effect: 'Its partners are refused', remedy: 'Enrol them under a new one, add that to tls.partner_ca and run intakectl reload.'},
+		effect: 'Its partners are refused', remedy: 'Add a new one to tls.partner_ca, run intakectl reload, and enrol them under it.'},
 	{member: 'crl_next_update_at', name: 'Revocation list', warn: 1, bad: 0.25,
 		what: 'A revocation list runs out', done: 'A revocation list has run out',
 		effect: 'Whoever has a certificate of its authority is refused', remedy: 'Fetch a new list and run intakectl reload.'},
