@@ -4,7 +4,7 @@
 The tests are the steps of its chapter "Install and run as a service", in its order.
 """
 
-from partner import readiness, send, stored
+from partner import FOLDER, readiness, send, send_script, stored
 
 from harness import wait_until
 
@@ -100,6 +100,21 @@ def test_a_revocation_list_is_put_in_force(machine, guide):
     assert send(machine, "README-6") == "201"
 
 
+def test_another_authority_takes_over(machine, guide):
+    machine.run("cp -a /root/nordhaven /root/left-behind")
+    guide.follow("Change the authority")
+    assert "Second authority" in machine.output(
+        "openssl s_client -connect intake.example.org:8443 </dev/null 2>/dev/null | openssl x509 -noout -issuer",
+        is_checked=False,
+    )
+    assert send(machine, "README-20") == "201"
+    # Who has not changed is let in no more, although its key is enrolled.
+    machine.run("cp /root/nordhaven/server-ca.crt /root/left-behind")
+    script = send_script("README-20.json").replace(FOLDER, "/root/left-behind", 1)
+    machine.run("cp /root/nordhaven/README-20.json /root/left-behind")
+    assert machine.output(script, is_checked=False) == "000"
+
+
 def test_an_upgrade_goes_as_described(machine, guide):
     guide.follow("Upgrade")
     assert readiness(machine) == "200"
@@ -126,7 +141,7 @@ def test_port_443_is_served_by_an_unprivileged_daemon(machine, guide):
     said = machine.output(
         "mkdir elsewhere; cd elsewhere\n"
         "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout x.key -out x.csr -subj /CN=x\n"
-        "intakectl partner enrol nordhaven --csr x.csr --ca /root/authority/ca.crt --ca-key /root/authority/ca.key"
+        "intakectl partner enrol nordhaven --csr x.csr --ca /root/authority-2/ca.crt --ca-key /root/authority-2/ca.key"
     )
     assert "  https://intake.example.org  the address" in said
     pid = machine.property("MainPID")
