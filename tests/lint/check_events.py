@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The manual's list of events in the log is what the daemon logs, each with its severity.
+"""The manual's list of events in the log is what the daemon logs, each with its severity, and
+so are the reasons of failed handshakes.
 
 Usage: check_events.py SOURCE_FOLDER
 """
@@ -30,5 +31,8 @@ for line in re.findall(r"^\.It Li (.+)$", section, re.MULTILINE):
 faults = [] if len(logged) > 20 else ["no events were found in daemon/"]
 faults += [f"intaked(8), LOGGING, lacks {event} ({severity})" for event, severity in sorted(logged - listed)]
 faults += [f"nothing logs {event} ({severity}) of intaked(8), LOGGING" for event, severity in sorted(listed - logged)]
+table = (root / "include/net/handshake_failure.h").read_text()
+reasons = set(re.findall(r'X\(\w+, "(\w+)",', table)) - {"none"}
+faults += [f"intaked(8), LOGGING, lacks the reason {name}" for name in sorted(reasons) if name not in re.split(r"[\s,.]+", section)]
 print("\n".join(faults))
 sys.exit(1 if faults else 0)
