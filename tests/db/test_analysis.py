@@ -439,13 +439,15 @@ def test_search_finds_words_as_their_language_spells_them(admin, is_housekept):
 @pytest.mark.parametrize("is_housekept", [False, True])
 def test_search_takes_phrases_or_and_not_and_leaves_out_what_is_not_current(admin, is_housekept):
     admin.store(
-        make_report("S-1", title="Blue whale", document={"narrative": "ate the red herring"}),
+        # Others are shown its title only, the words of which are a row of their own.
+        make_report("S-1", title="Blue whale", document={"narrative": "ate the red herring"},
+                    tlp_strictest=3),
         make_report("S-2", title="Red whale", document={"narrative": "ate the blue herring"}),
         make_report("S-3", title="Blue whale", is_exercise=True),
         make_report("S-4", title="Blue whale", is_test=True),
         make_report("S-5", title="Blue whale"),
         make_report("S-6", title="Blue whale"),
-    )
+    )  # fmt: skip
     admin.store(make_report("S-5", revision=2, title="Green turtle"))
     admin.retract(make_report("S-6"))
     if is_housekept:
@@ -453,6 +455,7 @@ def test_search_takes_phrases_or_and_not_and_leaves_out_what_is_not_current(admi
     assert found(admin, "whale") == {"S-1", "S-2"}
     assert found(admin, '"red herring"') == {"S-1"}
     assert found(admin, "whale -blue") == set()
+    assert found(admin, "whale -herring") == set()
     assert found(admin, "turtle or herring") == {"S-1", "S-2", "S-5"}
     ranked = [row[0] for row in admin.run("SELECT report_id FROM analysis.search('blue')")]
     assert ranked == ["S-1", "S-2"], "a word of the title counts more"
