@@ -41,6 +41,5 @@ void intake_store_result(struct conn *conn, const struct store_result *result);
 enum receipt_status intake_repeat_status(const struct receipt *receipt);
 /* All or nothing was asked for. */
 bool intake_is_atomic(const struct conn *conn);
-/* The refusal of a whole body that was judged, digest and all: json-invalid, or the errors found.
- */
+/* The refusal of a whole body whose digest was taken: json-invalid, or the errors found. */
 void intake_refuse_body(struct conn *conn, enum reject reject, const struct report_result *result);
