@@ -197,6 +197,13 @@ def test_whole_report_and_one_revision(session, operator, admin, analyst):
     assert_record_is_consistent(admin)
 
 
+def test_an_erasure_takes_a_thousand_revisions_at_a_time(operator):
+    unknown = [str(uuid.uuid4()) for _ in range(1001)]
+    assert erase(operator, *unknown[:1000])["erased_revisions"] == 0
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="at most 1,000 revisions"):
+        erase(operator, *unknown)
+
+
 def test_answers_for_what_is_erased(session, operator):
     """The same digest is a repeat; everything else of a whole report is refused."""
     key = new_key()
