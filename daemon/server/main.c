@@ -5,6 +5,7 @@
 #include "server/lifecycle.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,16 @@ static void bound_the_resolver(void)
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
 }
 
+/*
+ * glibc's allocator sets itself up in its first call, which two threads must not make at once.
+ * Where another one serves in its place, a sanitizer's or one that is preloaded, the first calls
+ * would be malloc_trim in the workers.
+ */
+static void set_up_allocator(void)
+{
+	malloc_trim(0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
@@ -101,5 +112,6 @@ int main(int argc, char **argv)
 	}
 	forget_libpq_environment();
 	bound_the_resolver();
+	set_up_allocator();
 	return only_checks ? lifecycle_check(path, with_database) : lifecycle_run(path);
 }
