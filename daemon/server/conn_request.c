@@ -338,7 +338,7 @@ enum step conn_step_body(struct conn *conn)
 		return STEP_MORE;
 	}
 	if (!is_within_limit(conn)) {
-		reply_refuse(conn, REJECT_BODY_TOO_LARGE, NULL);
+		intake_refuse_too_large(conn);
 		return STEP_MORE;
 	}
 	if (conn->body_is_ended) {

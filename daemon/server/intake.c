@@ -183,7 +183,7 @@ static bool decoded_body(struct conn *conn, struct str *body_out)
 	if (!done) {
 		reply_refuse(conn, REJECT_UNAVAILABLE, NULL);
 	} else if (plain->len > limit) {
-		reply_refuse(conn, REJECT_BODY_TOO_LARGE, NULL);
+		intake_refuse_too_large(conn);
 	} else if (!is_complete) {
 		reply_refuse_framing(conn, HTTP_FAULT_FRAMING, "the body is no whole gzip stream");
 	} else {

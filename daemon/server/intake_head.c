@@ -12,6 +12,8 @@
 #include "report_path_int.h"
 #include "worker_int.h"
 
+#include <stdio.h>
+
 struct str intake_path(const struct conn *conn)
 {
 	return http_span_str(conn->in.data, conn->request.path);
@@ -145,7 +147,8 @@ static bool accepts_body(struct conn *conn)
 	}
 	if (request->content_length > intake_coded_limit(conn) ||
 		(request->is_chunked && request->method != HTTP_POST)) {
-		return refuse_head(conn, REJECT_BODY_TOO_LARGE, NULL);
+		intake_refuse_too_large(conn);
+		return false;
 	}
 	return true;
 }
@@ -244,6 +247,16 @@ size_t intake_coded_limit(const struct conn *conn)
 {
 	size_t limit = intake_body_limit(conn);
 	return conn->is_gzip ? limit + INTAKE_GZIP_OVERHEAD(limit) : limit;
+}
+
+void intake_refuse_too_large(struct conn *conn)
+{
+	char detail[64] = "no body is expected";
+	size_t limit = intake_body_limit(conn);
+	if (limit > 0) {
+		snprintf(detail, sizeof(detail), "%zu bytes at most are expected, unzipped", limit);
+	}
+	reply_refuse(conn, REJECT_BODY_TOO_LARGE, detail);
 }
 
 bool intake_is_atomic(const struct conn *conn)

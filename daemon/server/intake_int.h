@@ -22,6 +22,8 @@ bool intake_accepts_head(struct conn *conn);
 size_t intake_body_limit(const struct conn *conn);
 /* Most of them as they come. */
 size_t intake_coded_limit(const struct conn *conn);
+/* Refuses a body that has more, and says how much it may have. */
+void intake_refuse_too_large(struct conn *conn);
 /*
  * Of a whole body: was there quota enough for it, and for one more in flight? When not, it was
  * refused.

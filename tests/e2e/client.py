@@ -16,6 +16,11 @@ HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([!-~](?:[ -~]*[!-~])
 CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}")
 
 
+def chunked(*chunks):
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return body + b"0\r\n\r\n"
+
+
 class BadAnswer(AssertionError):
     """The daemon sent bytes that are no HTTP/1.1 answer."""
 

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from client import encode, request_bytes, tls_context
+from client import chunked, encode, request_bytes, tls_context
 from harness import IS_SANITIZED, wait_until
 from reports import new_report_id, smallest_report
 
@@ -216,11 +216,6 @@ def test_zipped_bodies_are_taken_and_hashed_unzipped(daemon, alpha):
     ]
 
 
-def in_chunks(data):
-    pieces = [data[i : i + 65536] for i in range(0, len(data), 65536)]
-    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-
-
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["declared", "chunked"])
 def test_limit_of_a_zipped_report_is_that_of_its_content(alpha, is_chunked):
     """It is longer than its content where that does not get shorter."""
@@ -231,9 +226,11 @@ def test_limit_of_a_zipped_report_is_that_of_its_content(alpha, is_chunked):
         assert len(zipped) > len(body)
         headers = {"Content-Encoding": "gzip"}
         if is_chunked:
-            zipped = in_chunks(zipped)
+            zipped = chunked(*(zipped[at : at + 65536] for at in range(0, len(zipped), 65536)))
             headers |= {"Content-Length": None, "Transfer-Encoding": "chunked"}
-        assert alpha.request("POST", "/v1/reports", zipped, headers).status == expected
+        answer = alpha.request("POST", "/v1/reports", zipped, headers)
+        assert answer.status == expected
+    assert answer.json["detail"] == "1048576 bytes at most are expected, unzipped"
 
 
 def test_limit_of_a_zipped_batch_is_that_of_its_content(world, credentials):

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from batches import NDJSON, join_lines
-from client import encode, request_bytes
+from client import chunked, encode, request_bytes
 from harness import PATIENCE, wait_until
 from reports import smallest_report, usual_report
 
@@ -31,11 +31,6 @@ def head(*lines, request_line="POST /v1/reports HTTP/1.1", host="Host: localhost
 
 def post_head(*lines):
     return head("Content-Type: application/json", *lines)
-
-
-def chunked(*chunks):
-    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return body + b"0\r\n\r\n"
 
 
 CHUNKED_HEAD = post_head("Transfer-Encoding: chunked")
