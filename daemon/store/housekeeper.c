@@ -5,8 +5,7 @@
  * later is the next; and the fewer wait, the quicker are the views. After a full step a rest as
  * long as it has taken: what is late is taken at half of one core at most. While more reports come
  * than it could keep up with so, that half only holds them up: it rests longer, and takes the rest
- * when they are through. Of all daemons on a database one at a time is at it; the database sees to
- * that.
+ * when they are through. Of several daemons the database lets one at a time do it.
  */
 #include "housekeeper_int.h"
 

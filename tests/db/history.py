@@ -3,7 +3,6 @@
 languages, revisions, retractions, refusals, housekeeping, holds and erasures. The same steps do the
 same to any database, so that two that had them can be compared."""
 
-import json
 import random
 import uuid
 from contextlib import closing
@@ -149,13 +148,7 @@ class Life:
         ]
         low = {**rows[0], **self.low_key(), "id": str(uuid.UUID(int=77))}
         for batch in ([*rows, low], rows):
-            self.note(
-                self.session.query(
-                    "SELECT place, outcome FROM intake.store_atomic(ARRAY(SELECT r FROM"
-                    " jsonb_populate_recordset(NULL::intake.report, %s) AS r), '{}')",
-                    [json.dumps(batch)],
-                )
-            )
+            self.note(self.session.store_atomic(*batch))
 
     def low_key(self):
         """A revision that is not there, below the newest."""

@@ -109,6 +109,15 @@ class Session:
     def outcomes(self, *reports):
         return [a if isinstance(a, str) else a["outcome"] for a in self.store(*reports)]
 
+    def store_atomic(self, *reports):
+        """Outcomes by place, without indicators; none when all were stored now."""
+        rows = self.query(
+            "SELECT place, outcome FROM intake.store_atomic(ARRAY(SELECT r FROM"
+            " jsonb_populate_recordset(NULL::intake.report, %s) AS r), '{}')",
+            [json.dumps(reports)],
+        )
+        return {row["place"]: row["outcome"] for row in rows}
+
     def find(self, *keys):
         """keys: (partner, is_test, report_id, revision or None, digest or None)."""
         columns = [list(column) for column in zip(*keys)]
@@ -321,16 +330,6 @@ def test_key_is_partner_mode_report_id_and_revision(session):
     assert session.outcomes(*again) == ["duplicate"] * len(reports)
 
 
-def store_atomic(session, *reports):
-    """Outcomes by place."""
-    rows = session.query(
-        "SELECT place, outcome FROM intake.store_atomic(ARRAY(SELECT r FROM"
-        " jsonb_populate_recordset(NULL::intake.report, %s) AS r), '{}')",
-        [json.dumps(reports)],
-    )
-    return {row["place"]: row["outcome"] for row in rows}
-
-
 def test_atomic_batch_that_no_report_of_it_is_to_blame_for_is_not_told_as_stored(session, admin):
     """It failed whole, and each of it alone does not: what is the matter is for the daemon."""
     admin.query(
@@ -343,7 +342,7 @@ def test_atomic_batch_that_no_report_of_it_is_to_blame_for_is_not_told_as_stored
     key = new_key()
     try:
         with pytest.raises(psycopg2.errors.RaiseException, match="once"):
-            store_atomic(session, make_report(key), make_report(new_key()))
+            session.store_atomic(make_report(key), make_report(new_key()))
         assert rows_of(admin, key) == []
     finally:
         admin.query("DROP FUNCTION refuse_first CASCADE; DROP SEQUENCE stored")
@@ -355,7 +354,7 @@ def test_undone_revision_is_judged_by_its_own_key_space(session, space):
     key, known = new_key(), make_report(new_key())
     session.store(make_report(key, 9, **space), known)
     batch = [make_report(key, 2), make_report(key, 1), make_report(known["report_id"], payload="{}")]
-    assert store_atomic(session, *batch) == {
+    assert session.store_atomic(*batch) == {
         1: "rolled-back", 2: "conflict", 3: "conflict"
     }  # fmt: skip
 
