@@ -16,9 +16,7 @@
 #include "row_int.h"
 #include "statements_int.h"
 
-#include <inttypes.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define TICK_MS 100
@@ -280,26 +278,10 @@ static void on_kick(evutil_socket_t fd, short what, void *ctx)
 
 /* --- time --- */
 
-/* A connection that is there, and reports that have waited in vain. */
-static void note_stall(struct store *store)
-{
-	char reason[128];
-	snprintf(reason, sizeof(reason),
-		"no commit within %" PRId64
-		" ms: a synchronous standby is away, a table is locked, or the disk is slow",
-		store->conf->database_store_wait_ms);
-	store_suspect(store);
-	store->hooks.on_state(store->hooks.ctx, false, reason);
-}
-
 static void expire(struct store *store)
 {
 	int64_t before_ms = clock_monotonic_ms() - store->conf->database_store_wait_ms;
-	/* A queue that is too long for a database that commits is no stall. */
-	if (store_expire_batches(store, before_ms) > 0 && pg_link_is_ready(store->link) &&
-		store->proven_at_ms <= before_ms) {
-		note_stall(store);
-	}
+	store_expire_batches(store, before_ms);
 	find_queue_expire(&store->finds, before_ms, on_answer, store);
 	retract_queue_expire(&store->retractions, before_ms, on_answer, store);
 }

@@ -9,6 +9,9 @@
 #include "statements_int.h"
 #include "store_int.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static void recycle(struct store *store, struct batch *batch)
 {
 	lanes_recycle(&store->lanes, store->conf, batch);
@@ -145,6 +148,12 @@ static void on_batch_committed(struct store *store, struct batch *batch, const P
 	uint32_t others = 0;
 	struct answer answer;
 
+	if (took_us < store->conf->database_store_wait_ms * 1000) {
+		store->proven_at_ms = clock_monotonic_ms();
+		if (store->is_suspect) {
+			store_announce(store);
+		}
+	}
 	for (int row = 0; row < PQntuples(result); row++) {
 		answer_read(result, row, &answer);
 		ENSURE(answer.place < batch->count);
@@ -154,12 +163,6 @@ static void on_batch_committed(struct store *store, struct batch *batch, const P
 				&batch->entries[answer.place], answer.sqlstate, STORE_UNSTORABLE);
 		}
 		answer_entry(store, batch, answer.place, &answer.result);
-	}
-	if (took_us < store->conf->database_store_wait_ms * 1000) {
-		store->proven_at_ms = clock_monotonic_ms();
-		if (store->is_suspect) {
-			store_announce(store);
-		}
 	}
 	store->expected = batch->count;
 	metric_add(&store->metrics->batches, 1);
@@ -188,10 +191,22 @@ void store_on_batch_result(struct store *store, const PGresult *result)
 	}
 }
 
+/* A connection that is there, and reports that have waited in vain. */
+static void note_stall(struct store *store)
+{
+	char reason[128];
+	snprintf(reason, sizeof(reason),
+		"no commit within %" PRId64
+		" ms: a synchronous standby is away, a table is locked, or the disk is slow",
+		store->conf->database_store_wait_ms);
+	store_suspect(store);
+	store->hooks.on_state(store->hooks.ctx, false, reason);
+}
+
 struct expiry {
 	struct store *store;
 	int64_t before_ms;
-	size_t count;
+	bool is_stall; /* and not told yet: whoever is answered 503 must find it told */
 };
 
 static void expire_batch(void *ctx, struct batch *batch)
@@ -200,19 +215,24 @@ static void expire_batch(void *ctx, struct batch *batch)
 	struct store_result unavailable = {.outcome = STORE_UNAVAILABLE};
 	for (uint32_t i = 0; i < batch->count; i++) {
 		const struct batch_entry *entry = &batch->entries[i];
-		if (!entry->is_answered && entry->queued_at_ms <= expiry->before_ms) {
-			expiry->count++;
-			answer_entry(expiry->store, batch, i, &unavailable);
+		if (entry->is_answered || entry->queued_at_ms > expiry->before_ms) {
+			continue;
 		}
+		if (expiry->is_stall) {
+			expiry->is_stall = false;
+			note_stall(expiry->store);
+		}
+		answer_entry(expiry->store, batch, i, &unavailable);
 	}
 }
 
-size_t store_expire_batches(struct store *store, int64_t before_ms)
+void store_expire_batches(struct store *store, int64_t before_ms)
 {
-	struct expiry expiry = {store, before_ms, 0};
+	/* A queue that is too long for a database that commits is no stall. */
+	bool is_stall = pg_link_is_ready(store->link) && store->proven_at_ms <= before_ms;
+	struct expiry expiry = {store, before_ms, is_stall};
 	if (store->flying != NULL) {
 		expire_batch(&expiry, store->flying);
 	}
 	lanes_each(&store->lanes, store->conf, expire_batch, &expiry);
-	return expiry.count;
 }

@@ -62,5 +62,5 @@ void store_send_next_batch(struct store *store);
 void store_on_batch_result(struct store *store, const PGresult *result);
 /* Waits again, before all others of its lane. */
 void store_take_back(struct store *store, struct batch *batch);
-/* Answers what waits since before_ms or longer with STORE_UNAVAILABLE; how many those were. */
-size_t store_expire_batches(struct store *store, int64_t before_ms);
+/* Answers what waits since before_ms or longer with STORE_UNAVAILABLE; a stall is told first. */
+void store_expire_batches(struct store *store, int64_t before_ms);

@@ -3,9 +3,11 @@
 
 import re
 import select
+import signal
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -183,6 +185,37 @@ def test_database_that_takes_no_report_is_not_ready(daemon, alpha):
     wait_until(lambda: daemon.admin("/readyz")[0] == 200, "it is ready again", timeout=10)
     told = [re.search(r"event=(\S+)", line)[1] for line in daemon.log_lines("event=database-")]
     assert told[seen:] == ["database-away", "database-back"]
+
+
+def test_whoever_is_answered_unavailable_finds_it_told(world, credentials):
+    """With many answers to give at once, the first of them comes after the readiness has changed."""
+    wait_s = 2
+    with ExitStack() as stack:
+        daemon = stack.enter_context(
+            world.running({"database.store_wait_ms": wait_s * 1000, "listen.workers": 1})
+        )
+        clients = [
+            stack.enter_context(daemon.raw_client(credentials["alpha"])) for _ in range(250)
+        ]
+        stack.enter_context(daemon.locked_reports())
+        for client in clients:
+            client.send(request_bytes("POST", "/v1/reports", encode(smallest_report())))
+        wait_until(
+            lambda: daemon.status()["queue"]["reports"] == len(clients), "all of them wait"
+        )
+        admin = stack.enter_context(
+            socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=10)
+        )
+        admin.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        daemon.process.send_signal(signal.SIGSTOP)
+        time.sleep(wait_s)
+        daemon.process.send_signal(signal.SIGCONT)
+        answered = select.select([client.socket for client in clients], [], [], 10)[0]
+        admin.sendall(b"\r\n")
+        answer = admin.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 503 ") and b"no commit within" in answer, answer
+        first = next(client for client in clients if client.socket is answered[0])
+        assert_unavailable(first.read_response())
 
 
 def test_receipt_follows_the_commit(daemon, credentials):
