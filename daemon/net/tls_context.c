@@ -8,8 +8,8 @@
 
 #include "tls_files_int.h"
 #include "tls_self_test_int.h"
-
-#include <time.h>
+#include "tls_time_int.h"
+#include "verified_chains_int.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -102,6 +102,13 @@ static bool load_files(SSL_CTX *ctx, const struct conf *conf, struct err *err)
 		(!has_crl_file(conf) || tls_files_load_crls(ctx, conf->tls_partner_crl, err));
 }
 
+/* No list has a next update of 0: then it would have been refused. */
+static bool remember_verified(SSL_CTX *ctx, struct err *err)
+{
+	return verified_chains_attach(ctx, tls_context_expiry(ctx).crl_s) ||
+		err_set(err, "TLS cannot be set up: not enough memory");
+}
+
 SSL_CTX *tls_context_new(const struct conf *conf, struct err *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -114,7 +121,7 @@ SSL_CTX *tls_context_new(const struct conf *conf, struct err *err)
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	if (!load_files(ctx, conf, err)) {
+	if (!load_files(ctx, conf, err) || !remember_verified(ctx, err)) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -126,15 +133,9 @@ SSL_CTX *tls_context_new(const struct conf *conf, struct err *err)
 	return ctx;
 }
 
-static int64_t unix_seconds(const ASN1_TIME *time)
-{
-	struct tm parts;
-	return time != NULL && ASN1_TIME_to_tm(time, &parts) ? timegm(&parts) : 0;
-}
-
 static void keep_first(int64_t *first_s, const ASN1_TIME *time)
 {
-	int64_t one_s = unix_seconds(time);
+	int64_t one_s = tls_unix_seconds(time);
 	if (one_s != 0 && (*first_s == 0 || one_s < *first_s)) {
 		*first_s = one_s;
 	}
@@ -142,7 +143,7 @@ static void keep_first(int64_t *first_s, const ASN1_TIME *time)
 
 static void add_time(struct tls_expiry *expiry, const ASN1_TIME *time)
 {
-	int64_t one_s = unix_seconds(time);
+	int64_t one_s = tls_unix_seconds(time);
 	size_t place = expiry->time_count;
 	if (one_s == 0) {
 		return;
@@ -168,7 +169,7 @@ static int64_t crl_until(const STACK_OF(X509_OBJECT) * objects, const X509_NAME 
 	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
 		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
 		if (crl != NULL && X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer) == 0) {
-			int64_t one_s = unix_seconds(X509_CRL_get0_nextUpdate(crl));
+			int64_t one_s = tls_unix_seconds(X509_CRL_get0_nextUpdate(crl));
 			until_s = one_s > until_s ? one_s : until_s;
 		}
 	}
@@ -189,7 +190,7 @@ static int64_t last_root_until(const STACK_OF(X509_OBJECT) * objects, bool has_c
 				0) {
 			continue;
 		}
-		int64_t until_s = unix_seconds(X509_get0_notAfter(root));
+		int64_t until_s = tls_unix_seconds(X509_get0_notAfter(root));
 		int64_t list_s =
 			has_crls ? crl_until(objects, X509_get_subject_name(root)) : until_s;
 		until_s = list_s < until_s ? list_s : until_s;
@@ -201,7 +202,8 @@ static int64_t last_root_until(const STACK_OF(X509_OBJECT) * objects, bool has_c
 struct tls_expiry tls_context_expiry(SSL_CTX *ctx)
 {
 	struct tls_expiry expiry = {
-		.certificate_s = unix_seconds(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx))),
+		.certificate_s =
+			tls_unix_seconds(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx))),
 	};
 	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
 

@@ -8,6 +8,8 @@
 #include "net/peer.h"
 #include "net/tls_context.h"
 #include "pki.h"
+#include "tls_time_int.h"
+#include "verified_chains_int.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -212,11 +214,15 @@ static void test_only_a_current_client_certificate_of_the_authority_gets_in(void
 		spec.common_name = "partner";
 		spec.issuer = cases[i].issuer;
 		struct pki_pair pair = pki_make(&spec);
-		enum handshake_failure failure = try_client(server, &pair, NULL);
-		pki_free(&pair);
-		if (failure != cases[i].expected) {
-			fail_msg("case %zu: %s", i, handshake_failure_name(failure));
+		/* And again: only who got in is remembered. */
+		for (int turn = 1; turn <= 2; turn++) {
+			enum handshake_failure failure = try_client(server, &pair, NULL);
+			if (failure != cases[i].expected) {
+				fail_msg("case %zu, turn %d: %s", i, turn,
+					handshake_failure_name(failure));
+			}
 		}
+		pki_free(&pair);
 	}
 	assert_int_equal(try_client(server, NULL, NULL), HANDSHAKE_FAILURE_NO_CERTIFICATE);
 	SSL_CTX_free(server);
@@ -375,6 +381,99 @@ static void test_a_crl_that_runs_out_while_running_refuses(void **state)
 	X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(server), time(NULL) + 7200);
 	assert_int_equal(try_client(server, &good, NULL), HANDSHAKE_FAILURE_CRL);
 	SSL_CTX_free(server);
+}
+
+/* Revokes in the store of a context that is used: only who is verified again is refused. */
+static void revoke_live(SSL_CTX *server, const struct pki_pair *issuer, const X509 *certificate)
+{
+	X509_CRL *list = pki_crl(issuer, certificate, -30, 30 * PKI_DAY);
+	assert_true(X509_STORE_add_crl(SSL_CTX_get_cert_store(server), list));
+	X509_CRL_free(list);
+}
+
+static enum handshake_failure try_at(
+	SSL_CTX *server, int64_t time_s, const struct pki_pair *pair, X509 *issuer)
+{
+	X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(server), time_s);
+	return try_client(server, pair, issuer);
+}
+
+static void test_who_was_verified_is_known_until_something_of_it_ends(void **state)
+{
+	(void)state;
+	static const struct {
+		long leaf_s;
+		long issuer_s;
+		long list_s;
+	} cases[] = {
+		{3 * PKI_DAY, 4 * PKI_DAY, 5 * PKI_DAY},
+		{4 * PKI_DAY, 3 * PKI_DAY, 5 * PKI_DAY},
+		{4 * PKI_DAY, 5 * PKI_DAY, 3 * PKI_DAY},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct pki_pair issuer = pki_make(&(struct pki_spec){.common_name = "issuer",
+			.issuer = &root,
+			.ends_s = cases[i].issuer_s,
+			.is_ca = true});
+		struct pki_pair leaf = pki_make(&(struct pki_spec){.common_name = "partner",
+			.issuer = &issuer,
+			.usage = "clientAuth",
+			.ends_s = cases[i].leaf_s});
+		X509_CRL *list = pki_crl(&issuer, NULL, -60, cases[i].list_s);
+		const int64_t ends_s[] = {
+			tls_unix_seconds(X509_get0_notAfter(leaf.certificate)),
+			tls_unix_seconds(X509_get0_notAfter(issuer.certificate)),
+			tls_unix_seconds(X509_CRL_get0_nextUpdate(list)),
+		};
+		struct conf conf = good_conf();
+		conf.tls_partner_ca = pki_write_certificates(
+			&folder, "both.crt", root.certificate, issuer.certificate, NULL);
+		conf.tls_partner_crl = pki_write_crls(
+			&folder, "both.crl", pki_crl(&root, NULL, -60, 30 * PKI_DAY), list, NULL);
+		SSL_CTX *server = server_context(&conf);
+		int64_t now_s = time(NULL);
+		assert_int_equal(
+			try_at(server, now_s, &leaf, issuer.certificate), HANDSHAKE_FAILURE_NONE);
+		revoke_live(server, &issuer, leaf.certificate);
+		assert_int_equal(
+			try_at(server, now_s, &leaf, issuer.certificate), HANDSHAKE_FAILURE_NONE);
+		assert_int_equal(try_at(server, ends_s[i] - 1, &leaf, issuer.certificate),
+			HANDSHAKE_FAILURE_NONE);
+		assert_int_not_equal(try_at(server, ends_s[i], &leaf, issuer.certificate),
+			HANDSHAKE_FAILURE_NONE);
+		assert_int_equal(try_at(server, now_s - 1, &leaf, issuer.certificate),
+			HANDSHAKE_FAILURE_REVOKED);
+		SSL_CTX_free(server);
+		pki_free(&leaf);
+		pki_free(&issuer);
+	}
+}
+
+static unsigned place_of(const X509 *certificate)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	assert_true(X509_digest(certificate, EVP_sha256(), digest, NULL));
+	return (unsigned)(digest[0] << 8 | digest[1]) % VERIFIED_CHAINS;
+}
+
+static void test_who_shares_the_place_of_one_that_is_known_is_verified(void **state)
+{
+	(void)state;
+	const struct pki_spec spec = {
+		.common_name = "partner", .issuer = &other_root, .usage = "clientAuth"};
+	struct pki_pair stranger = pki_make(&spec);
+	while (place_of(stranger.certificate) != place_of(good.certificate)) {
+		pki_free(&stranger);
+		stranger = pki_make(&spec);
+	}
+	struct conf conf = good_conf();
+	SSL_CTX *server = server_context(&conf);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(try_client(server, &good, NULL), HANDSHAKE_FAILURE_NONE);
+		assert_int_equal(try_client(server, &stranger, NULL), HANDSHAKE_FAILURE_UNKNOWN_CA);
+	}
+	SSL_CTX_free(server);
+	pki_free(&stranger);
 }
 
 static void test_a_live_connection_is_judged_again_by_a_new_context(void **state)
@@ -1044,6 +1143,8 @@ int main(void)
 		cmocka_unit_test(test_the_servers_authority_does_not_vouch_for_clients),
 		cmocka_unit_test(test_revocation_fails_closed_for_every_authority_of_the_chain),
 		cmocka_unit_test(test_a_crl_that_runs_out_while_running_refuses),
+		cmocka_unit_test(test_who_was_verified_is_known_until_something_of_it_ends),
+		cmocka_unit_test(test_who_shares_the_place_of_one_that_is_known_is_verified),
 		cmocka_unit_test(test_a_live_connection_is_judged_again_by_a_new_context),
 		cmocka_unit_test(test_tls12_needs_the_switch_and_tls11_never_works),
 		cmocka_unit_test(test_tls12_takes_no_cipher_without_forward_secrecy_or_aead),
