@@ -77,9 +77,8 @@ static bool is_first(const struct pg_hosts *hosts, const char *host, const char 
 	bool is_named = hosts->names != NULL && strcspn(hosts->names, ",") > 0;
 	const char *each = is_named ? hosts->names : hosts->addresses;
 	bool is_host = each != NULL && begins_with_entry(each, host);
-	bool has_own_port = hosts->ports != NULL && count_entries(hosts->ports) == hosts->count &&
-		strcspn(hosts->ports, ",") > 0;
-	return is_host && (!has_own_port || begins_with_entry(hosts->ports, port));
+	bool has_port = hosts->ports != NULL && strcspn(hosts->ports, ",") > 0;
+	return is_host && (!has_port || begins_with_entry(hosts->ports, port));
 }
 
 static void rotate_all(struct pg_hosts *hosts)

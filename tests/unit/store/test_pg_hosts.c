@@ -29,12 +29,16 @@ static void test_silent_server_is_tried_last(void **state)
 		{"host=a,b,c", "b", "5432", "c,a,b", NULL, NULL},
 		{"host=a,b,c", "c", "5432", "a,b,c", NULL, NULL},
 		{"host=a,bb,ccc port=1,22,333", "bb", "22", "ccc,a,bb", NULL, "333,1,22"},
+		{"host=a,ab", "ab", "5432", "a,ab", NULL, NULL},
 		{"host=a,b port=7", "a", "7", "b,a", NULL, "7"},
 		{"host=a,a port=1,2", "a", "2", "a,a", NULL, "1,2"},
 		{"host=a,a port=1,2", "a", "1", "a,a", NULL, "2,1"},
 		{"host=a,a port=,2", "a", "5432", "a,a", NULL, "2,"},
 		{"host=a,b hostaddr=192.0.2.1,192.0.2.2", "a", "5432", "b,a", "192.0.2.2,192.0.2.1",
 			NULL},
+		/* A server that has no name is called by its address. */
+		{"host=,b hostaddr=192.0.2.1,192.0.2.2", "192.0.2.1", "5432", "b,",
+			"192.0.2.2,192.0.2.1", NULL},
 		{"hostaddr=192.0.2.1,192.0.2.2", "192.0.2.1", "5432", NULL, "192.0.2.2,192.0.2.1",
 			NULL},
 		{"host=/run/a,/run/b dbname=x", "/run/a", "5432", "/run/b,/run/a", NULL, NULL},
@@ -77,10 +81,28 @@ static void test_each_silent_server_in_turn_leaves_the_next_one_first(void **sta
 	pg_hosts_fini(&hosts);
 }
 
+static void test_servers_are_counted(void **state)
+{
+	static const struct {
+		const char *connection;
+		size_t count;
+	} cases[] = {{"dbname=x", 0}, {"host='' dbname=x", 0}, {"host=a", 1}, {"host=a,b", 2},
+		{"hostaddr=192.0.2.1,192.0.2.2,192.0.2.3", 3}, {"dbname='x", 0}};
+	struct pg_hosts hosts;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pg_hosts_init(&hosts, cases[i].connection);
+		assert_int_equal(hosts.count, cases[i].count);
+		pg_hosts_fini(&hosts);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silent_server_is_tried_last),
+		cmocka_unit_test(test_servers_are_counted),
 		cmocka_unit_test(test_each_silent_server_in_turn_leaves_the_next_one_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
