@@ -4,6 +4,8 @@
  */
 #include "server/shared.h"
 
+#include "base/clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,6 +103,27 @@ static void test_the_next_outage_is_told_again(void **state)
 	assert_int_equal(count_lines("event=database-back"), 3);
 }
 
+static void test_the_length_of_an_outage_is_told(void **state)
+{
+	struct database_state database;
+	enum link_state link = LINK_UNKNOWN;
+	char line[4096];
+	long long after_ms = -1;
+	database_state_init(&database);
+	(void)state;
+	int64_t began_ms = clock_monotonic_ms();
+	database_state_note(&database, &link, false, "gone");
+	assert_in_range(atomic_load(&database.away_since_ms), began_ms, clock_monotonic_ms());
+	database_state_note(&database, &link, true, "");
+	int64_t longest_ms = clock_monotonic_ms() - began_ms;
+	rewind(log_file);
+	while (fgets(line, sizeof(line), log_file) != NULL) {
+		const char *found = strstr(line, "after_ms=");
+		after_ms = found != NULL ? strtoll(found + strlen("after_ms="), NULL, 10) : -1;
+	}
+	assert_in_range(after_ms, 0, longest_ms);
+}
+
 static void test_the_reason_is_escaped(void **state)
 {
 	struct database_state database;
@@ -135,6 +158,7 @@ int main(void)
 		CAPTURED(test_a_link_that_is_ready_at_first_is_no_event),
 		CAPTURED(test_an_outage_is_two_lines_whatever_the_number_of_links),
 		CAPTURED(test_the_next_outage_is_told_again),
+		CAPTURED(test_the_length_of_an_outage_is_told),
 		CAPTURED(test_the_reason_is_escaped),
 		CAPTURED(test_the_reason_is_that_of_the_last_failure_on_any_link),
 	};

@@ -21,7 +21,8 @@ struct manager {
 	int fd;
 	char folder[32];
 	char path[64];
-	char heard[1024];
+	char heard[4096];
+	ssize_t heard_len;
 };
 
 /* name: a file in the manager's folder, or an abstract name with its leading @. */
@@ -50,8 +51,8 @@ static void manager_open(struct manager *manager, const char *name)
 /* The next datagram as text; empty when there is none. */
 static const char *manager_hear(struct manager *manager)
 {
-	ssize_t got = recv(manager->fd, manager->heard, sizeof(manager->heard) - 1, 0);
-	manager->heard[got > 0 ? got : 0] = '\0';
+	manager->heard_len = recv(manager->fd, manager->heard, sizeof(manager->heard) - 1, 0);
+	manager->heard[manager->heard_len > 0 ? manager->heard_len : 0] = '\0';
 	return manager->heard;
 }
 
@@ -89,6 +90,7 @@ static void test_a_long_state_is_cut(void **state)
 	manager_open(&manager, "/notify");
 	systemd_notify("STATUS=%s", text);
 	assert_int_equal(strlen(manager_hear(&manager)), 511);
+	assert_int_equal(manager.heard_len, 511);
 	manager_close(&manager);
 }
 
