@@ -69,12 +69,17 @@ def id_of(daemon, report):
 
 
 def test_error_at_the_commit_is_no_receipt(daemon, alpha, trouble):
-    """The call had succeeded; only then the transaction failed."""
+    """The call had succeeded; only then the transaction failed. The session is given up for it, and
+    the next one is kept."""
     bad = smallest_report(title="bad at commit")
     trouble("23514", "NEW.title = 'bad at commit'", at_commit=True)
     assert alpha.post(bad).problem == "unstorable"
     assert alpha.post(smallest_report()).status == 201
     assert count_of(daemon, bad) == 0
+    connects = daemon.status()["database"]["connects"]
+    for _ in range(3):
+        assert alpha.post(smallest_report()).status == 201
+    assert daemon.status()["database"]["connects"] == connects
 
 
 def test_error_at_the_commit_of_an_atomic_batch_spares_none_of_it(daemon, alpha, trouble):
@@ -85,6 +90,15 @@ def test_error_at_the_commit_of_an_atomic_batch_spares_none_of_it(daemon, alpha,
     told = results_of(post_batch(alpha, lines, query="?atomic=true"), status=500)
     assert [result.problem for result in told] == ["unstorable"] * len(lines)
     assert not any(count_of(daemon, report) for report in lines)
+
+
+def test_batch_goes_to_the_server_in_as_many_pieces_as_the_socket_takes(daemon, alpha):
+    """Six megabytes, all of one statement."""
+    lines = [smallest_report(narrative="x" * 20000) for _ in range(300)]
+    resends = daemon.metrics()["intaked_commit_resends_total"]
+    told = results_of(post_batch(alpha, lines, query="?atomic=true"), status=201)
+    assert [result.status for result in told] == [201] * len(lines)
+    assert daemon.metrics()["intaked_commit_resends_total"] == resends
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "0A000", "42501", "XX000"])
@@ -186,6 +200,35 @@ def test_batch_has_as_long_as_it_is_given_from_a_reload_on(world, credentials):
         assert not daemon.log_lines("event=database-away")
 
 
+def test_reload_that_renews_sessions_leaves_what_is_in_flight(world, credentials):
+    """It is answered on the session that it was sent on; only then the next one takes its place."""
+    answers = []
+    with world.running({"listen.workers": 1, "database.store_wait_ms": 20000}) as daemon:
+        slow(daemon, seconds=1.5)
+
+        def send():
+            with daemon.client(credentials["alpha"], timeout=60) as client:
+                answers.append(client.post(smallest_report()).status)
+
+        def at_work(state="active"):
+            query = (
+                "SELECT pid FROM pg_stat_activity WHERE datname = %s AND usename = 'daemon'"
+                " AND state = %s AND query LIKE '%%intake.store(%%'"
+            )
+            return world.postgres.query(ADMINISTRATOR, query, [daemon.database, state])
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        session = wait_until(at_work, "the report is being stored")
+        daemon.configure({"database.batch_timeout_ms": 9000})
+        assert daemon.ask("reload")["reloaded"]
+        sender.join()
+        assert answers == [201]
+        assert daemon.metrics()["intaked_commit_resends_total"] == 0
+        wait_until(lambda: at_work("idle") != session, "the session is another one")
+        assert not daemon.log_lines("event=database-away")
+
+
 @pytest.mark.parametrize("length", [None, 0])
 def test_reports_stay_out_of_the_servers_log_as_the_manual_says(world, credentials, length):
     """Of a role without the setting they do not: else this would test nothing."""
@@ -206,9 +249,18 @@ def test_reports_stay_out_of_the_servers_log_as_the_manual_says(world, credentia
     assert (report["title"] in logged) == (length is None)
 
 
-def test_session_without_work_is_kept(world):
+def test_session_without_work_is_kept(world, credentials):
     """Whatever the server does with others that are idle: each end of one would look like an outage."""
-    with world.running({"database.registry_poll_ms": 500}) as daemon:
+    settings = {
+        "listen.workers": 1,
+        "database.registry_poll_ms": 500,
+        "database.connect_timeout_ms": 1000,
+        "database.batch_timeout_ms": 1000,
+    }
+    with world.running(settings) as daemon:
+        connects = lambda: daemon.status()["database"]["connects"]
+        with daemon.client(credentials["alpha"]) as client:
+            assert client.post(smallest_report()).status == 201
         world.postgres.query(ADMINISTRATOR, "ALTER SYSTEM SET idle_session_timeout = '200ms'")
         try:
             world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
@@ -216,6 +268,8 @@ def test_session_without_work_is_kept(world):
             while time.monotonic() < deadline:
                 assert not daemon.log_lines("database-away")
                 time.sleep(0.05)
+            assert connects() == 1
+            assert len(daemon.log_lines("event=registry-read")) == 1, "it has not changed"
         finally:
             world.postgres.query(ADMINISTRATOR, "ALTER SYSTEM RESET idle_session_timeout")
             world.postgres.query(ADMINISTRATOR, "SELECT pg_reload_conf()")
@@ -378,6 +432,49 @@ def test_settings_of_the_connection_are_added_to_the_daemons_own(world, credenti
     daemon.stop()
 
 
+# What an administrator may have set for everybody, and what the daemon's sessions have all the same.
+SETTINGS_FOR_ALL = {
+    "client_min_messages": ("error", "warning"),
+    "datestyle": ("German", "ISO, MDY"),
+    "timezone": ("Asia/Tokyo", "UTC"),
+    "bytea_output": ("escape", "hex"),
+    "default_transaction_isolation": ("serializable", "read committed"),
+    "search_path": ("public", "pg_catalog"),
+    "plan_cache_mode": ("force_custom_plan", "force_generic_plan"),
+    "enable_seqscan": ("on", "off"),
+    "jit": ("on", "off"),
+    "lock_timeout": ("1min", "2000"),
+    "statement_timeout": ("1min", "5000"),
+    "idle_session_timeout": ("1min", "0"),
+    "idle_in_transaction_session_timeout": ("1min", "10000"),
+}
+
+
+def test_settings_for_everybody_are_not_the_daemons(world, credentials):
+    """Functions that it calls fix some of them for themselves: what would be without that is asked."""
+    with world.running() as daemon:
+        for name, (value, _) in SETTINGS_FOR_ALL.items():
+            daemon.rows(f"ALTER DATABASE {daemon.database} SET {name} = '{value}'")
+        daemon.rows(
+            """
+            CREATE TABLE intake.noted AS SELECT name, reset_val FROM pg_settings LIMIT 0;
+            GRANT INSERT ON intake.noted TO PUBLIC;
+            CREATE FUNCTION intake.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO intake.noted SELECT s.name, s.reset_val FROM pg_settings AS s;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER note BEFORE INSERT ON intake.report
+                FOR EACH ROW EXECUTE FUNCTION intake.note()
+            """
+        )
+        daemon.postgres.kill_backends(daemon.database)
+        with daemon.client(credentials["alpha"]) as client:
+            wait_until(lambda: client.post(smallest_report()).status == 201, "it serves again")
+        noted = {name.lower(): value for name, value in daemon.rows("SELECT * FROM intake.noted")}
+        found = {name: noted[name] for name in SETTINGS_FOR_ALL}
+        assert found == {name: value for name, (_, value) in SETTINGS_FOR_ALL.items()}
+
+
 def test_session_that_would_not_be_told_is_not_used(world):
     """Of a commit that its standby lacks only a warning tells."""
     daemon = world.daemon()
@@ -388,6 +485,24 @@ def test_session_that_would_not_be_told_is_not_used(world):
     wait_until(lambda: daemon.log_lines("client_min_messages"), "it says why")
     assert daemon.admin("/readyz")[0] == 503
     daemon.stop()
+
+
+def test_other_warnings_are_no_doubt(daemon, alpha):
+    """Whoever raises them: an extension, or a trigger of the operator."""
+    daemon.rows(
+        """
+        CREATE FUNCTION intake.warn() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE WARNING 'of something else'; RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON intake.report
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION intake.warn()
+        """
+    )
+    resends = daemon.metrics()["intaked_commit_resends_total"]
+    try:
+        assert alpha.post(smallest_report()).status == 201
+        assert daemon.metrics()["intaked_commit_resends_total"] == resends
+    finally:
+        daemon.rows("DROP FUNCTION intake.warn CASCADE")
 
 
 # What is there before, how it is sent, and the answer in the end. A refusal, too, is news.
