@@ -284,6 +284,34 @@ def test_batch_in_flight_is_sent_again_when_the_connection_is_lost(world, creden
         assert [count_of(daemon, report) for report in reports] == [1] * len(reports)
 
 
+def test_connection_that_is_lost_now_and_then_is_back_at_once(world, credentials):
+    """The pauses between attempts grow in one outage, not from one to the next."""
+    with world.running({"listen.workers": 1}) as daemon:
+        with daemon.client(credentials["alpha"]) as client:
+            for _ in range(7):
+                assert client.post(smallest_report()).status == 201
+                away = len(daemon.log_lines("event=database-away"))
+                daemon.postgres.kill_backends(daemon.database)
+                began = time.monotonic()
+                wait_until(lambda: len(daemon.log_lines("event=database-away")) > away, "it is lost")
+                wait_until(lambda: daemon.admin("/readyz")[0] == 200, "it is back")
+            assert time.monotonic() - began < 0.8 * PATIENCE
+
+
+def test_partners_that_cannot_be_read_are_told_of(daemon, alpha):
+    """A server that lets everybody in and refuses just this."""
+    daemon.rows("REVOKE EXECUTE ON FUNCTION intake.registry() FROM intake_daemon")
+    try:
+        wait_until(
+            lambda: "permission denied for function registry" in daemon.admin("/readyz")[1],
+            "it is told",
+        )
+        # Who was known is served meanwhile.
+        assert alpha.post(smallest_report()).status == 201
+    finally:
+        daemon.rows("GRANT EXECUTE ON FUNCTION intake.registry() TO intake_daemon")
+
+
 def test_row_that_only_the_database_refuses_costs_no_neighbour(daemon, credentials):
     """500 unstorable for it, each time; 201 for those of the same batch."""
     daemon.rows("ALTER TABLE intake.report ADD CONSTRAINT poison CHECK (title <> 'poison')")
@@ -436,6 +464,29 @@ def test_reachable_database_without_the_schema_ends_the_start(world):
     daemon.start(is_ready_expected=False)
     assert daemon.wait_for_exit() == 1
     assert not daemon.notify.lines or "READY=1" not in daemon.notify.lines
+
+
+def test_schema_that_becomes_another_one_is_503_and_told_once(world, credentials):
+    """Not the end of the daemon, as it would be at the start."""
+    with world.running({"listen.workers": 1, "database.store_wait_ms": 500}) as daemon:
+
+        def told():
+            return len(daemon.log_lines("severity=error", "event=schema-wrong"))
+
+        for times in (1, 2):
+            daemon.rows("ALTER FUNCTION intake.schema_version() RENAME TO other_version")
+            daemon.postgres.kill_backends(daemon.database)
+            reason = "the database has not this version's schema (intakectl db migrate)"
+            wait_until(lambda: reason in daemon.admin("/readyz")[1], "it says why")
+            wait_until(lambda: told() == times, "it is an error in the log")
+            with daemon.client(credentials["alpha"]) as client:
+                # Long enough for further attempts.
+                for _ in range(2):
+                    assert_unavailable(client.post(smallest_report()))
+                daemon.rows("ALTER FUNCTION intake.other_version() RENAME TO schema_version")
+                wait_until(lambda: daemon.admin("/readyz")[0] == 200, "it is ready again")
+                assert client.post(smallest_report()).status == 201
+            assert told() == times
 
 
 def test_user_without_the_daemons_rights_is_named(world):
