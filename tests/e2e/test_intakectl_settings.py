@@ -265,6 +265,11 @@ def test_a_daemon_takes_a_taxonomy_once_the_database_knows_it(running, tmp_path)
     assert "added    category deep-fake" in running.control("taxonomy", "load").stdout
     running.control("reload")
     wait_until(lambda: json_of(running, "status")["ready"], "it serves")
+    # Each new session is asked for the codes in force.
+    running.rows("DELETE FROM intake.category WHERE code = 'deep-fake'")
+    running.postgres.kill_backends(running.database)
+    lacks = "the database lacks categories of the taxonomy: deep-fake"
+    wait_until(lambda: lacks in running.admin("/readyz")[1], "it is missed")
 
 
 BAD_TAXONOMIES = {

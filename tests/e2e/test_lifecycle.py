@@ -2,10 +2,13 @@
 """Start, reload, drain and stop: nothing in flight is lost, nothing is answered by half."""
 
 import os
+import resource
 import signal
 import threading
 import time
 from contextlib import suppress
+
+import pytest
 
 from client import encode, request_bytes
 from harness import PATIENCE, wait_until
@@ -19,6 +22,37 @@ def test_second_daemon_on_the_same_port_does_not_start(daemon, world):
     other.start(is_ready_expected=False)
     assert other.wait_for_exit() == 1
     assert other.log_lines(str(daemon.port))
+
+
+def test_there_is_a_worker_for_each_core_unless_told_otherwise(world):
+    with world.running({"listen.workers": 0}) as daemon:
+        assert daemon.status()["workers"] == os.sysconf("SC_NPROCESSORS_ONLN")
+    with world.running({"listen.workers": 3}) as daemon:
+        assert daemon.status()["workers"] == 3
+
+
+def test_descriptors_are_limited_by_what_the_system_allows_at_most(world):
+    """A shell gives 1,024 of them, fewer than the connections that the configuration allows."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, limits[1]))
+    try:
+        with world.running() as daemon:
+            soft, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+            assert soft == hard == limits[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warn"])
+def test_log_level_of_the_configuration_is_in_force_from_the_start(world, credentials, level):
+    with world.running({"log.level": level}) as daemon:
+        with daemon.client(credentials["alpha"]) as client:
+            assert client.get("/v1/whoami").status == 200
+        closed = lambda: daemon.log_lines("event=connection-closed")
+        if level == "debug":
+            wait_until(closed, "the end of a connection is told")
+        assert not closed() or level == "debug"
+        assert bool(daemon.log_lines("event=ready")) == (level != "warn")
 
 
 def test_sigterm_closes_idle_connections_with_close_notify_and_exits_0(world, credentials):
@@ -41,6 +75,9 @@ def test_sigterm_finishes_what_is_in_flight(world, credentials):
             wait_until(lambda: daemon.admin("/healthz")[0] == 200, "the daemon is up")
             daemon.process.send_signal(signal.SIGTERM)
             wait_until(lambda: daemon.notify.has("STOPPING=1"), "it is stopping")
+            assert daemon.admin("/readyz") == (503, "stopping\n")
+            status = daemon.status()
+            assert (status["ready"], status["reason"]) == (False, "stopping")
             assert raw.exchange(data[-10:]).status == 201
             raw.read_end()
         assert daemon.wait_for_exit() == 0

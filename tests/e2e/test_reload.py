@@ -4,13 +4,14 @@
 import json
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from certificates import Ca
 from client import BadAnswer, encode, request_bytes
-from harness import ROOT, run_program, wait_until
+from harness import PATIENCE, ROOT, run_program, wait_until
 from reports import smallest_report
 
 WHOAMI = request_bytes("GET", "/v1/whoami")
@@ -191,6 +192,24 @@ def test_a_reload_reads_the_partners(world):
             lambda: daemon.ask("reload")["reloaded"] and suspended() == [True],
             "its suspension is known",
         )
+
+
+def test_partners_are_read_as_often_as_is_configured(world):
+    """Though nobody has told of a change, from a reload on that shortens the interval."""
+    with world.running({"database.registry_poll_ms": 5000}) as daemon:
+        daemon.configure({"database.registry_poll_ms": 100})
+        assert daemon.ask("reload")["reloaded"]
+        began = time.monotonic()
+        for mode in ("test", "live") * 2:
+            daemon.rows(
+                "SET session_replication_role = replica;"
+                f" UPDATE intake.partner SET is_live = {mode == 'live'} WHERE name = 'alpha'"
+            )
+            wait_until(
+                lambda: daemon.status()["partners"][0]["mode"] == mode,  # pylint: disable=cell-var-from-loop
+                "the change is known",
+            )
+        assert time.monotonic() - began < 4 * PATIENCE
 
 
 def test_a_reload_reaches_every_session_of_the_database(world):
