@@ -63,7 +63,6 @@ static bool answer(struct admin_client *client, const char *head, enum http_pars
 	bool is_get = request->method == HTTP_GET || request->method == HTTP_HEAD;
 	if (parsed == HTTP_BAD) {
 		response.status = 400;
-		response.closes = true;
 	} else if (!is_get || request->content_length > 0 || request->is_chunked) {
 		response.status = 405;
 		response.allow = "GET, HEAD";

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators and their monitoring see: the admin listener and the log."""
 
+import http.client
 import re
 import socket
 import urllib.request
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -47,6 +49,59 @@ def test_admin_listener_changes_nothing(daemon):
         with socket.create_connection(("127.0.0.1", daemon.admin_port), 15) as plain:
             plain.sendall(request.encode())
             assert re.match(rb"HTTP/1\.1 (404|405) ", plain.recv(1000))
+
+
+def answers_of(daemon, request):
+    """All that comes until the daemon closes the connection."""
+    with socket.create_connection(("127.0.0.1", daemon.admin_port), 15) as plain:
+        plain.sendall(request)
+        return plain.makefile("rb").read()
+
+
+def test_admin_listener_speaks_http(daemon):
+    question = b"HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    head = answers_of(daemon, question)
+    assert head.startswith(b"HTTP/1.1 200 ") and head.endswith(b"\r\n\r\n")
+    assert int(re.search(rb"(?i)content-length: (\d+)", head)[1]) > 1000
+    assert re.search(rb"\r\n(?i:date): \w{3}, \d\d \w{3} \d{4} ", head)
+
+    for request in (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nGET ",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ):
+        answer = answers_of(daemon, request)
+        assert answer.startswith(b"HTTP/1.1 405 "), request
+        assert b"\r\nAllow: GET, HEAD\r\n" in answer
+
+    broken = answers_of(daemon, b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n")
+    assert broken.startswith(b"HTTP/1.1 400 ")
+
+
+def test_admin_listener_keeps_connections(daemon):
+    """In HTTP/1.0 when asked to, and says so."""
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert answers_of(daemon, one * 5 + last + one).count(b"HTTP/1.1 200 OK") == 6
+    old = b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    kept = answers_of(daemon, old * 2 + last)
+    assert kept.count(b"HTTP/1.1 200 OK") == 3
+    assert len(re.findall(rb"(?i)\r\nconnection: keep-alive\r\n", kept)) == 2
+
+
+def test_who_keeps_the_admin_listener_busy_keeps_others_out_no_longer_than_he_stays(daemon):
+    with ExitStack() as crowd:
+        for _ in range(100):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", daemon.admin_port), 15))
+        with pytest.raises((OSError, http.client.HTTPException)):
+            daemon.admin("/healthz")
+    wait_until(lambda: is_served(daemon), "there is room again")
+
+
+def is_served(daemon):
+    with suppress(OSError, http.client.HTTPException):
+        return daemon.admin("/healthz")[0] == 200
+    return False
 
 
 def family_of(name, families):

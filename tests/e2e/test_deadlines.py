@@ -233,3 +233,43 @@ def test_connections_of_one_partner_are_limited(world, credentials):
         finally:
             for raw in held:
                 raw.close()
+
+
+LOCAL_S = 10
+
+
+def test_local_peers_have_ten_seconds_for_a_request_and_no_longer(daemon):
+    """Of the admin listener and the control socket: silence and single bytes are cut, and who goes
+    on asking on one connection is served."""
+
+    def admin():
+        return socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=30)
+
+    def control():
+        plain = socket.socket(socket.AF_UNIX)
+        plain.settimeout(30)
+        plain.connect(str(daemon.settings["control.path"]))
+        return plain
+
+    question = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    began = time.monotonic()
+    dripping = [admin(), control()]
+    silent = [admin(), control()]
+    ended = {}
+    with admin() as asking:
+        while len(ended) < 4:
+            asking.sendall(question)
+            assert asking.recv(4096).startswith(b"HTTP/1.1 200 ")
+            for place, plain in enumerate(dripping + silent):
+                if place not in ended and select.select([plain], [], [], 0)[0]:
+                    assert read_plain_end(plain) == b""
+                    ended[place] = time.monotonic() - began
+                elif plain in dripping and place not in ended:
+                    plain.send(b"G")
+            assert time.monotonic() - began < LOCAL_S + 2 + SLACK_S, ended
+            time.sleep(0.5)
+        assert min(ended.values()) >= LOCAL_S * 0.9
+        asking.sendall(question)
+        assert asking.recv(4096).startswith(b"HTTP/1.1 200 ")
+    for plain in dripping + silent:
+        plain.close()

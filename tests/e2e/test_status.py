@@ -3,9 +3,12 @@
 
 import calendar
 import datetime
+import json
 import re
+import socket
 import ssl
 import time
+from contextlib import ExitStack, suppress
 
 import jsonschema
 
@@ -143,6 +146,42 @@ def test_the_control_command_answers_the_same(daemon):
     asked = daemon.ask("status")
     jsonschema.validate(asked, STATUS)
     assert asked["started_at"] == daemon.status()["started_at"]
+
+
+def test_what_is_no_command_is_told(daemon):
+    for line in ("", "status now", "statu", "statuss"):
+        assert daemon.ask(line) == {"error": "there is no such command"}, line
+
+
+def ask_in_pieces(daemon, *pieces):
+    """Everything that comes on one connection of the control socket."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(5)  # shorter than the ten seconds a line may take
+        control.connect(str(daemon.settings["control.path"]))
+        for piece in pieces:
+            control.sendall(piece)
+            time.sleep(0.05)
+        with suppress(ConnectionError), control.makefile("rb") as answer:
+            return answer.read()
+        return b""
+
+
+def test_a_command_may_come_in_pieces_and_is_the_only_one(daemon):
+    answer = ask_in_pieces(daemon, b"sta", b"tus", b"\nstatus\n")
+    jsonschema.validate(json.loads(answer), STATUS)
+
+
+def test_a_command_without_an_end_is_cut(daemon):
+    assert ask_in_pieces(daemon, b"x" * 257) == b""
+
+
+def test_who_keeps_the_control_socket_busy_keeps_others_out_no_longer_than_he_stays(daemon):
+    with ExitStack() as crowd:
+        for _ in range(40):
+            one = crowd.enter_context(socket.socket(socket.AF_UNIX))
+            one.connect(str(daemon.settings["control.path"]))
+        assert ask_in_pieces(daemon, b"") == b"", "there is no room for one more"
+    wait_until(lambda: ask_in_pieces(daemon, b"status\n"), "there is room again")
 
 
 def test_reports_are_counted_as_a_whole_and_by_partner(daemon, alpha, beta):
