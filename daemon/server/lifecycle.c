@@ -185,12 +185,9 @@ static void on_reader_state(void *ctx, bool is_available, bool is_schema_wrong, 
 			log_escape(escaped, sizeof(escaped), str_from(reason)));
 	}
 	process->is_schema_wrong = is_schema_wrong;
-	enum link_state before = process->reader_link;
 	database_state_note(
 		&process->shared->database, &process->reader_link, is_available, reason);
-	if (process->is_serving && !process->is_stopping && process->reader_link != before) {
-		process_notify_status(process);
-	}
+	process_notify_change(process);
 	if (!is_available) {
 		serve(process);
 	}

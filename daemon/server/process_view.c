@@ -17,7 +17,7 @@ static bool is_ready(void *ctx, struct buf *why)
 	int away = atomic_load(&process->shared->database.links_away);
 	int silent = watchdog_silent_workers(process->watchdog);
 	const char *shut = process_shut_reason(process);
-	const char *text = "ready";
+	const char *text = NULL;
 	if (process->is_stopping) {
 		text = "stopping";
 	} else if (!process->is_serving) {
@@ -31,9 +31,7 @@ static bool is_ready(void *ctx, struct buf *why)
 	} else if (shut != NULL) {
 		text = shut;
 	}
-	bool is_so = process->is_serving && !process->is_stopping && process->registry != NULL &&
-		away == 0 && silent == 0 && shut == NULL;
-	return buf_append_str(why, str_from(text)) && is_so;
+	return buf_append_str(why, str_from(text != NULL ? text : "ready")) && text == NULL;
 }
 
 /* What the driver says may quote anything. */

@@ -2,6 +2,7 @@
 """What a service manager sees and does: the watchdog, sockets that it passes, and a daemon that is
 short of descriptors or cannot write its log."""
 
+import os
 import resource
 import signal
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from client import request_bytes
+from client import encode, request_bytes
 from harness import PATIENCE, wait_until
 from reports import smallest_report
 from threads import stopped_thread, thread_named
@@ -30,6 +31,9 @@ def test_a_silent_worker_starves_the_watchdog(world, credentials):
     daemon.environment["WATCHDOG_USEC"] = str(int(1500000 * PATIENCE))
     daemon.start()
     wait_until(lambda: watchdog_pings(daemon) >= 3, "the watchdog is fed")
+    began, fed = time.monotonic(), watchdog_pings(daemon)
+    wait_until(lambda: watchdog_pings(daemon) >= fed + 4, "the watchdog is fed")
+    assert time.monotonic() - began < 3 * PATIENCE, "less than twice a period"
     with stopped_thread(thread_named(daemon.process.pid, "worker-1")):
         wait_until(lambda: daemon.log_lines("worker-silent"), "it is noticed")
         fed = watchdog_pings(daemon)
@@ -58,9 +62,34 @@ def test_the_watchdog_is_fed_when_the_database_comes_late(world):
     with world.postgres.frozen():
         daemon.start()
         fed = watchdog_pings(daemon)
+        not_read = "the database is away: the partners were not read yet"
+        assert daemon.admin("/readyz") == (503, f"{not_read}\n")
+        assert (daemon.status()["ready"], daemon.status()["reason"]) == (False, not_read)
+        assert "STATUS=the database is away, answering 503" in daemon.notify.lines
+        assert "STATUS=serving" not in daemon.notify.lines
         wait_until(lambda: watchdog_pings(daemon) >= fed + 3, "the watchdog is fed")
     wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the daemon is ready", timeout=30)
     daemon.stop()
+
+
+def test_the_watchdog_is_fed_in_a_long_drain(world, credentials):
+    """One worker has nothing left to do and has ended; that is not silence."""
+    daemon = world.daemon({"limits.drain_timeout_ms": 60000})
+    daemon.add_partner("alpha")
+    daemon.environment["WATCHDOG_USEC"] = str(int(1500000 * PATIENCE))
+    daemon.start()
+    report = request_bytes("POST", "/v1/reports", encode(smallest_report()))
+    with daemon.raw_client(credentials["alpha"]) as raw:
+        raw.send(report[:-10])
+        wait_until(lambda: daemon.status()["connections"]["request"], "a request is on its way")
+        daemon.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: daemon.notify.has("STOPPING=1"), "it is stopping")
+        fed = watchdog_pings(daemon)
+        wait_until(lambda: watchdog_pings(daemon) >= fed + 3, "the watchdog is fed")
+        assert raw.exchange(report[-10:]).status == 201
+    assert daemon.wait_for_exit() == 0
+    assert not daemon.log_lines("worker-silent")
+    assert not daemon.settings["control.path"].exists()
 
 
 def test_nobody_who_does_not_watch_is_told(world):
@@ -150,6 +179,22 @@ def test_sockets_that_are_not_understood_end_the_start(passed):
     assert passed.log_lines("start-failed", "partner", "expected partners, admin or control")
 
 
+def test_two_sockets_for_one_place_end_the_start(passed):
+    passed.passed_sockets["intaked.socket"] = listen_on(socket.AF_INET, ("127.0.0.1", 0))
+    passed.start(is_ready_expected=False)
+    assert passed.wait_for_exit() == 1
+    assert passed.log_lines("start-failed", "passed two sockets named partners, expected one")
+
+
+def test_the_partners_socket_may_be_one_that_others_reach(passed, credentials):
+    passed.passed_sockets["partners"].close()
+    passed.passed_sockets["partners"] = listen_on(socket.AF_INET, ("0.0.0.0", 0))
+    passed.port = passed.passed_sockets["partners"].getsockname()[1]
+    passed.start()
+    with passed.client(credentials["alpha"]) as client:
+        assert client.get("/v1/whoami").status == 200
+
+
 @pytest.mark.parametrize("name", ["admin", "control"])
 def test_a_passed_socket_that_others_reach_ends_the_start(passed, name):
     """There is no authentication behind it."""
@@ -216,3 +261,18 @@ def test_a_log_that_cannot_be_written_stops_nothing(world, credentials):
     assert daemon.metrics()["intaked_log_lines_lost_total"] > lost
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.wait_for_exit() == 0
+
+
+def test_a_log_whose_reader_has_gone_stops_nothing(world):
+    """As in intaked | head."""
+    daemon = world.daemon()
+    daemon.log.unlink()
+    os.mkfifo(daemon.log)
+    reader = os.open(daemon.log, os.O_RDONLY | os.O_NONBLOCK)
+    daemon.start()
+    os.close(reader)
+    daemon.log.unlink()
+    daemon.log.touch()
+    assert daemon.ask("reload")["reloaded"]
+    assert daemon.metrics()["intaked_log_lines_lost_total"] > 0
+    daemon.stop()
