@@ -114,3 +114,25 @@ def test_the_manual_lists_every_metric_as_it_is(families):
     assert [name for name, (_, labels, _) in served.items() if labels is None] == []
     assert manual_metrics() == served
     assert list(manual_metrics()) == list(served)
+
+
+def test_limits_are_those_in_force(world):
+    """From the start, and after a reload."""
+    settings = {
+        "listen.workers": 3,
+        "listen.max_connections": 123,
+        "database.max_queued_reports": 45,
+        "database.max_queued_bytes": 67890,
+    }
+    with world.running(settings) as daemon:
+        expected = {
+            "intaked_connections_limit": 123,
+            "intaked_queue_limit_reports": 3 * 45,
+            "intaked_queue_limit_bytes": 3 * 67890,
+            "intaked_database_links": 4,
+        }
+        metrics = daemon.metrics()
+        assert {name: metrics[name] for name in expected} == expected
+        daemon.configure({"listen.max_connections": 234})
+        assert daemon.ask("reload")["reloaded"]
+        assert daemon.metrics()["intaked_connections_limit"] == 234
