@@ -4,6 +4,7 @@
 import http.client
 import re
 import socket
+import stat
 import urllib.request
 from contextlib import ExitStack, suppress
 
@@ -27,8 +28,8 @@ def test_healthz_and_readyz_are_200_with_a_database(daemon):
 
 def test_unknown_page_is_404(daemon):
     """And names those that there are."""
-    status, text = daemon.admin("/v1/whoami")
-    assert status == 404
+    status, headers, text = daemon.admin_answer("/v1/whoami")
+    assert (status, headers["Content-Type"]) == (404, "text/plain; charset=utf-8")
     for path in text.removeprefix("here are ").split():
         assert daemon.admin(path)[0] == 200, path
 
@@ -189,11 +190,26 @@ def test_log_lines_are_key_value(daemon, alpha):
         assert re.search(r"(^| )severity=(debug|info|warn|error|fatal)( |$)", line), line
 
 
+def test_admin_listener_and_control_socket_may_be_left_out(world, credentials):
+    daemon = world.daemon()
+    control = daemon.settings["control.path"]
+    daemon.add_partner("alpha")
+    daemon.configure({"admin.address": "", "control.path": ""})
+    daemon.start()
+    with daemon.client(credentials["alpha"]) as client:
+        wait_until(lambda: client.post(smallest_report()).status == 201, "it serves")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", daemon.admin_port))
+    assert not control.exists()
+    daemon.stop()
+
+
 def test_admin_listener_may_be_a_unix_socket(world):
     path = world.folder / "admin.socket"
     with world.running({"admin.address": str(path)}):
         with socket.socket(socket.AF_UNIX) as plain:
             plain.settimeout(10)
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
             plain.connect(str(path))
             # Any Host: whoever can open it is no browser, or a proxy that knows what it does.
             plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: intake.example.org\r\n\r\n")

@@ -21,7 +21,7 @@ def test_second_daemon_on_the_same_port_does_not_start(daemon, world):
     other = world.daemon({"listen.address": daemon.settings["listen.address"]})
     other.start(is_ready_expected=False)
     assert other.wait_for_exit() == 1
-    assert other.log_lines(str(daemon.port))
+    assert other.log_lines("start-failed", "listen.address: ", str(daemon.port))
 
 
 def test_there_is_a_worker_for_each_core_unless_told_otherwise(world):

@@ -68,6 +68,19 @@ def test_change_of_mode_is_noticed_and_not_waited_for(daemon, gamma):
     assert time.monotonic() - began < 5 * PATIENCE
 
 
+def test_partner_that_is_added_is_known(world, daemon):
+    credential = world.authority.issue("delta")
+    with daemon.client(credential) as client:
+        assert client.get("/v1/whoami").problem == "partner-unknown"
+    daemon.add_partner("delta")
+
+    def is_known():
+        with daemon.client(credential) as client:
+            return client.get("/v1/whoami").status == 200
+
+    wait_until(is_known, "it is served", 4)
+
+
 def test_new_organisation_and_relay_are_in_force_without_a_reload(daemon, gamma):
     foreign = smallest_report(reporter={"org": "cert.elsewhere.example.org"})
     assert gamma.post(foreign).errors == [("/reporter/org", "reporter-not-yours")]

@@ -171,6 +171,26 @@ def test_frozen_database_is_503_and_the_retry_finds_the_truth(daemon, alpha):
     assert count_of(daemon, report) == 1
 
 
+def test_server_that_says_nothing_is_left_for_the_next(world, credentials):
+    """It takes the connection, and so the driver alone would wait for it for ever."""
+    folder = world.folder / "silent"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(folder / ".s.PGSQL.5432"))
+        silent.listen(64)
+        daemon = world.daemon({"database.connect_timeout_ms": 300})
+        daemon.add_partner("alpha")
+        hosts = f"host={folder},{world.postgres.socket_folder}"
+        daemon.configure(
+            {"database.connection": f"{hosts} dbname={daemon.database} user=daemon"}
+        )
+        daemon.start()
+        wait_until(lambda: daemon.admin("/readyz")[0] == 200, "the other one is asked")
+        with daemon.client(credentials["alpha"]) as client:
+            assert client.post(smallest_report()).status == 201
+        daemon.stop()
+
+
 def test_database_that_takes_no_report_is_not_ready(daemon, alpha):
     """It is connected and answers, but a table is locked: told as away, once, until a commit."""
     seen = len(daemon.log_lines("event=database-"))
@@ -203,6 +223,7 @@ def test_whoever_is_answered_unavailable_finds_it_told(world, credentials):
         wait_until(
             lambda: daemon.status()["queue"]["reports"] == len(clients), "all of them wait"
         )
+        assert daemon.status()["queue"]["bytes"] > 100 * len(clients)
         admin = stack.enter_context(
             socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=10)
         )
