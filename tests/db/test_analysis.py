@@ -604,6 +604,28 @@ def test_related_reports_share_things_and_rare_ones_weigh_more(admin, is_houseke
     assert admin.run("SELECT * FROM analysis.related(gen_random_uuid())") == []
 
 
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_related_reports_share_only_what_the_reader_may_see_of_both(admin, is_housekept):
+    """Either would tell of the other what stands there under a stricter label."""
+    document = {"techniques": ["T1566"]}
+    open_one = make_report("R-1", document=document)
+    partly_open = make_report("R-2", document=document, tlp_strictest=2)
+    admin.store(
+        open_one, partly_open,
+        indicators=[
+            make_indicator(open_one, "domain", "c2.example.net"),
+            make_indicator(partly_open, "domain", "c2.example.net", tlp=2),
+        ],
+    )  # fmt: skip
+    if is_housekept:
+        admin.housekeep()
+    for tlp, shared in ((1, []), (2, [(["indicator c2.example.net", "technique T1566"],)])):
+        admin.run("UPDATE intake.clearance SET max_tlp = %s", [tlp])
+        for report in (open_one, partly_open):
+            rows = admin.run("SELECT shared FROM analysis.related(%s)", [report["id"]])
+            assert rows == shared, (tlp, report["report_id"])
+
+
 def test_timeline_has_every_step(admin):
     admin.store(
         make_report(received_at="2026-11-09T06:59:59.999999Z", severity=1, people_affected=3),
