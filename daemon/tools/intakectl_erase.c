@@ -242,7 +242,7 @@ static bool erase_all(struct database *database, const struct request *request,
 	}
 	buf_fini(&ids);
 	if (!is_good && deed->revisions > 0) {
-		err_prefix(err, "%lld revisions were erased", deed->revisions);
+		err_prefix(err, "%lld revisions were erased before this", deed->revisions);
 	}
 	return is_good;
 }

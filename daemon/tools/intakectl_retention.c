@@ -223,7 +223,9 @@ static bool run_retention(struct database *database, const struct request *reque
 		return false;
 	}
 	if (!run_steps(database, &run, total, err)) {
-		err_prefix(err, "%lld reports were erased", run.reports);
+		if (run.reports > 0) {
+			err_prefix(err, "%lld reports were erased before this", run.reports);
+		}
 		return false;
 	}
 	if (request->is_json) {

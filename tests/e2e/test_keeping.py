@@ -343,6 +343,41 @@ def test_more_than_fit_into_one_transaction(daemon, alpha):
     assert entry["revisions"] == 450
 
 
+def refuse_to_erase(daemon, key):
+    """Of one report, as a database would that is short of something in the middle."""
+    daemon.rows(
+        "CREATE FUNCTION intake.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE EXCEPTION ''no room is left''; END'"
+    )
+    daemon.rows(
+        "CREATE TRIGGER refuse BEFORE INSERT ON intake.erased_report FOR EACH ROW"
+        f" WHEN (NEW.report_id = '{key.partition('/')[2]}') EXECUTE FUNCTION intake.refuse()"
+    )
+
+
+@pytest.fixture
+def heals(daemon):
+    yield
+    daemon.rows("DROP FUNCTION IF EXISTS intake.refuse CASCADE")
+
+
+def test_erasure_that_fails_says_what_is_erased_already(daemon, alpha, heals):
+    """Two transactions are committed, the third is undone; and once the first."""
+    word = "Eratosthenes"
+    results_of(post_batch(alpha, [smallest_report(title=word) for _ in range(450)]))
+    find = ("erase", "--person", word, *WHY)
+    keys = [row["report"] for row in json_of(daemon, *find, "--dry-run")["found"]]
+    refused = "the database refused: no room is left (SQLSTATE P0001)"
+    for place, before, left in ((430, "400 revisions were erased before this: ", 50), (440, "", 50)):
+        refuse_to_erase(daemon, keys[place])
+        done = daemon.control(*find, "--yes", is_checked=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"intakectl: {before}{refused}")
+        assert len(json_of(daemon, *find, "--dry-run")["found"]) == left
+        daemon.rows("DROP FUNCTION intake.refuse CASCADE")
+    assert erase(daemon, "--person", word)["revisions"] == 50
+
+
 FAULTS = {
     "nothing": (("erase", *WHY), 2, "either --report or --person"),
     "both": (("erase", "--report", "a/b", "--person", "x", *WHY), 2, "either --report or --person"),
@@ -512,6 +547,24 @@ def test_the_longest_period_lets_the_retention_run(daemon, alpha, period):
     states = [alpha.get(path_of(report)).json["status"] for report in (old, kept)]
     assert states == ["erased", "stored"]
     erase(daemon, "--report", key_of(kept))
+
+
+def test_retention_that_fails_says_what_is_erased_already(daemon, alpha, heals):
+    reports = [smallest_report(category="spam", action_areas=["AA1"]) for _ in range(450)]
+    results_of(post_batch(alpha, reports))
+    daemon.rows("UPDATE intake.report SET received_at = received_at - interval '9 years' WHERE category = 'spam'")
+    daemon.control("retention", "set", "8 years", "--category", "spam")
+    ((last,),) = daemon.rows(
+        "SELECT report_id FROM intake.report WHERE category = 'spam' ORDER BY received_at DESC, id DESC LIMIT 1"
+    )
+    refuse_to_erase(daemon, f"alpha/{last}")
+    refused = "the database refused: no room is left (SQLSTATE P0001)"
+    for before in ("400 reports were erased before this: ", ""):
+        done = daemon.control("retention", "run", is_checked=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"intakectl: {before}{refused}")
+    daemon.rows("DROP FUNCTION intake.refuse CASCADE")
+    assert json_of(daemon, "retention", "run")["reports"] == 50
 
 
 def test_retention_draws_a_bar_on_a_terminal(daemon, alpha, monkeypatch):
