@@ -588,11 +588,15 @@ def test_related_reports_share_things_and_rare_ones_weigh_more(admin, is_houseke
     same_technique = make_report("R-4", document=common)
     stranger = make_report("R-5", document={"techniques": ["T1000"]})
     gone = make_report("R-6", malware=["lockbit"])
+    exercise = make_report("R-7", malware=["lockbit"], is_exercise=True)
+    test = make_report("R-8", malware=["lockbit"], is_test=True)
+    corrected = make_report("R-9", malware=["lockbit"])
     admin.store(
-        first, same_host, same_malware, same_technique, stranger, gone,
+        first, same_host, same_malware, same_technique, stranger, gone, exercise, test, corrected,
         indicators=[make_indicator(each, "domain", "c2.example.net") for each in (first, same_host)],
     )  # fmt: skip
     admin.retract(gone)
+    admin.store(make_report("R-9", revision=2, malware=["other"]))
     if is_housekept:
         admin.housekeep()
     rows = admin.run("SELECT report_id, shared FROM analysis.related(%s)", [first["id"]])
