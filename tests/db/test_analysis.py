@@ -586,14 +586,19 @@ def test_related_reports_share_things_and_rare_ones_weigh_more(admin, is_houseke
     same_host = make_report("R-2", document=common)
     same_malware = make_report("R-3", malware=["lockbit"])
     same_technique = make_report("R-4", document=common)
-    stranger = make_report("R-5", document={"techniques": ["T1000"]})
+    # What is spelt alike is not the same where it is of another kind.
+    alike = {"techniques": ["T1000"], "references": [{"value": "lockbit"}]}
+    stranger = make_report("R-5", document=alike)
     gone = make_report("R-6", malware=["lockbit"])
     exercise = make_report("R-7", malware=["lockbit"], is_exercise=True)
     test = make_report("R-8", malware=["lockbit"], is_test=True)
     corrected = make_report("R-9", malware=["lockbit"])
     admin.store(
         first, same_host, same_malware, same_technique, stranger, gone, exercise, test, corrected,
-        indicators=[make_indicator(each, "domain", "c2.example.net") for each in (first, same_host)],
+        indicators=[
+            *(make_indicator(each, "domain", "c2.example.net") for each in (first, same_host)),
+            make_indicator(first, "domain", "c2.example.net", role="target"),
+        ],
     )  # fmt: skip
     admin.retract(gone)
     admin.store(make_report("R-9", revision=2, malware=["other"]))
@@ -608,12 +613,47 @@ def test_related_reports_share_things_and_rare_ones_weigh_more(admin, is_houseke
     assert admin.run("SELECT * FROM analysis.related(gen_random_uuid())") == []
 
 
+def test_related_reports_that_share_what_few_have_come_first(admin):
+    """Then the newest."""
+    first = make_report("R-1", malware=["rare", "frequent"])
+    rare = make_report("R-2", malware=["rare"])
+    admin.store(first, rare, *(make_report(f"R-{n}", malware=["frequent"]) for n in (3, 4)))
+    ordered = [("R-2",), ("R-4",), ("R-3",)]
+    for rows in (1, 2, 3):
+        asked = "SELECT report_id FROM analysis.related(%s, %s)"
+        assert admin.run(asked, [first["id"], rows]) == ordered[:rows]
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_reports_are_related_by_what_is_long_too(admin, is_housekept):
+    document = {"references": [{"value": "https://example.org/" + "x" * 300}]}
+    first, second = (make_report(document=document) for _ in range(2))
+    admin.store(first, second)
+    if is_housekept:
+        admin.housekeep()
+    rows = admin.run("SELECT report::text FROM analysis.related(%s)", [first["id"]])
+    assert rows == [(second["id"],)]
+
+
+def test_what_more_than_a_thousand_reports_have_relates_none(admin):
+    crowd = [make_report(malware=["common"]) for _ in range(1001)]
+    asked = "SELECT count(*) FROM analysis.related(%s, 10000)"
+    admin.store(*crowd[:1000])
+    assert admin.run(asked, [crowd[0]["id"]]) == [(999,)]
+    admin.store(crowd[1000])
+    assert admin.run(asked, [crowd[0]["id"]]) == [(0,)]
+
+
 @pytest.mark.parametrize("is_housekept", [False, True])
 def test_related_reports_share_only_what_the_reader_may_see_of_both(admin, is_housekept):
     """Either would tell of the other what stands there under a stricter label."""
-    document = {"techniques": ["T1566"]}
-    open_one = make_report("R-1", document=document)
-    partly_open = make_report("R-2", document=document, tlp_strictest=2)
+    members = {
+        "malware": ["lockbit"],
+        "document": {
+            "techniques": ["T1566"], "vulnerabilities": ["CVE-2026-1"], "references": [{"value": "r"}]
+        },
+    }  # fmt: skip
+    open_one, partly_open = make_report("R-1", **members), make_report("R-2", tlp_strictest=2, **members)
     admin.store(
         open_one, partly_open,
         indicators=[
@@ -623,11 +663,12 @@ def test_related_reports_share_only_what_the_reader_may_see_of_both(admin, is_ho
     )  # fmt: skip
     if is_housekept:
         admin.housekeep()
-    for tlp, shared in ((1, []), (2, [(["indicator c2.example.net", "technique T1566"],)])):
+    kinds = {1: {"malware"}, 2: {"indicator", "malware", "reference", "technique", "vulnerability"}}
+    for tlp, shared in kinds.items():
         admin.run("UPDATE intake.clearance SET max_tlp = %s", [tlp])
         for report in (open_one, partly_open):
-            rows = admin.run("SELECT shared FROM analysis.related(%s)", [report["id"]])
-            assert rows == shared, (tlp, report["report_id"])
+            ((rows,),) = admin.run("SELECT shared FROM analysis.related(%s)", [report["id"]])
+            assert {row.split()[0] for row in rows} == shared, (tlp, report["report_id"])
 
 
 def test_timeline_has_every_step(admin):
