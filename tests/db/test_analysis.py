@@ -569,14 +569,44 @@ def test_seen_finds_indicators_by_value_network_and_host(admin, is_housekept):
 def test_indicators_in_a_network_are_those_of_the_view(admin):
     report = make_report()
     addresses = ["10.1.0.0", "10.1.255.255", "10.1.128.0/17", "10.0.255.255", "10.2.0.0", "10.0.0.0/8"]
+    seen = {"tlp": 2, "first_seen": "2026-11-01Z", "last_seen": "2026-11-02Z", "confidence": 7}
     admin.store(
         report,
-        indicators=[make_indicator(report, "cidr" if "/" in a else "ipv4", a) for a in addresses],
+        indicators=[make_indicator(report, "cidr" if "/" in a else "ipv4", a, **seen) for a in addresses],
     )
-    expected = "SELECT report, value FROM analysis.indicator WHERE address <<= '10.1.0.0/16' ORDER BY 2"
-    rows = admin.run("SELECT report, value FROM analysis.indicators_in('10.1.0.0/16') ORDER BY 2")
+    store_what_is_not_current(admin, "ipv4", "10.1.2.3")
+    expected = "SELECT * FROM analysis.indicator WHERE address <<= '10.1.0.0/16' ORDER BY value"
+    rows = admin.run("SELECT * FROM analysis.indicators_in('10.1.0.0/16') ORDER BY value")
     assert rows == admin.run(expected)
-    assert [value for _, value in rows] == ["10.1.0.0", "10.1.128.0/17", "10.1.255.255"]
+    assert [row[3] for row in rows] == ["10.1.0.0", "10.1.128.0/17", "10.1.255.255"]
+
+
+def store_what_is_not_current(admin, type_, value):
+    """A test, an exercise, an older revision and a retracted report, all with the indicator."""
+    reports = [make_report(is_test=True), make_report(is_exercise=True), make_report(), make_report()]
+    admin.store(*reports, indicators=[make_indicator(each, type_, value) for each in reports])
+    admin.store(make_report(reports[2]["report_id"], revision=2))
+    admin.retract(reports[3])
+
+
+def test_seen_shows_current_reports_the_newest_first_and_both_labels(admin):
+    value = "c2.example.net"
+    newest = make_report("S-1", received_at="2026-11-12Z")
+    oldest = make_report("S-2", received_at="2026-11-10Z")
+    between = make_report("S-3", received_at="2026-11-11Z", tlp=0)
+    admin.store(
+        newest, oldest, between,
+        indicators=[
+            make_indicator(newest, "domain", value), make_indicator(oldest, "domain", value, tlp=2),
+            make_indicator(between, "domain", value),
+        ],
+    )  # fmt: skip
+    store_what_is_not_current(admin, "domain", value)
+    rows = admin.run("SELECT report_id, report_tlp, tlp FROM analysis.seen(%s)", [value])
+    assert rows == [
+        ("S-1", "TLP:GREEN", "TLP:GREEN"), ("S-3", "TLP:CLEAR", "TLP:GREEN"),
+        ("S-2", "TLP:GREEN", "TLP:AMBER"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("is_housekept", [False, True])
@@ -672,8 +702,10 @@ def test_related_reports_share_only_what_the_reader_may_see_of_both(admin, is_ho
 
 
 def test_timeline_has_every_step(admin):
+    store_what_is_not_current(admin, "domain", "example.net")  # one has a newer revision that is
     admin.store(
-        make_report(received_at="2026-11-09T06:59:59.999999Z", severity=1, people_affected=3),
+        make_report(received_at="2026-11-09T06:00:00Z", severity=0),
+        make_report(received_at="2026-11-09T06:59:59.999999Z", severity=5, people_affected=3),
         make_report(received_at="2026-11-09T07:00:00Z", severity=4, is_critical=True),
         make_report(received_at="2026-11-09T09:00:00Z"),
     )
@@ -682,7 +714,11 @@ def test_timeline_has_every_step(admin):
         " critical_reports, max_severity, people_affected FROM analysis.timeline("
         "'2026-11-09T06:00:00Z', '2026-11-09T09:00:00Z', '1 hour')"
     )
-    assert rows == [(6, 1, 0, 1, 3), (7, 1, 1, 4, 0), (8, 0, 0, None, 0)]
+    assert rows == [(6, 3, 0, 5, 3), (7, 1, 1, 4, 0), (8, 0, 0, None, 0)]
+    most = "SELECT count(*) FROM analysis.timeline('2026-11-01Z', '2026-11-08Z', make_interval(secs => %s))"
+    assert admin.run(most, [7 * 8.64]) == [(10000,)]
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="at most 10,000 steps"):
+        admin.run(most, [7 * 8.63])
     for step in ("0 seconds", "-1 hour", "1 second"):
         with pytest.raises(psycopg2.errors.InvalidParameterValue):
             admin.run("SELECT * FROM analysis.timeline('2026-11-01Z', '2026-12-01Z', %s)", [step])
@@ -739,8 +775,8 @@ def test_id_at_is_below_and_above_every_id_where_time_ends(admin):
 
 
 def test_campaigns_hang_together_by_rare_indicators(admin):
-    chain = [make_report(f"C-{n}", partner_id=1 + n % 2) for n in range(4)]
     other = [make_report(f"D-{n}") for n in range(2)]
+    chain = [make_report(f"C-{n}", partner_id=1 + n % 2) for n in range(4)]
     crowd = [make_report() for _ in range(25)]
     indicators = [make_indicator(each, "domain", "popular.example") for each in crowd + chain]
     for n in range(3):  # each shares something with the next, none with all
@@ -757,6 +793,50 @@ def test_campaigns_hang_together_by_rare_indicators(admin):
         (chain[0]["id"], 4, ["alpha", "beta"], [f"{n}.link.example" for n in range(3)]),
         (other[0]["id"], 2, ["alpha"], ["other.example"]),
     ]
+
+
+def test_campaigns_are_of_the_current_reports_of_a_time(admin):
+    """The first instant belongs to it, the last does not."""
+    first, last = "2026-11-01T00:00:00Z", "2026-11-30T23:59:59.999999Z"
+    inside = [make_report(received_at=at) for at in (last, first)]
+    outside = [make_report(received_at=at) for at in ("2026-10-31T23:59:59.999999Z", "2026-12-01Z")]
+    indicators = [make_indicator(each, "domain", "c2.example.net") for each in inside + outside]
+    admin.store(*inside, *outside, indicators=indicators)
+    store_what_is_not_current(admin, "domain", "c2.example.net")
+    rows = admin.run(
+        "SELECT members::text[], first_received_at = %s, last_received_at = %s"
+        " FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z')",
+        [first, last],
+    )
+    assert rows == [([each["id"] for each in inside], True, True)]
+
+
+def test_campaigns_of_now_are_those_of_30_days(admin):
+    def at(age):
+        return admin.run("SELECT (now() - %s::interval)::text", [age])[0][0]
+
+    ages = {"old": ("30 days 1 hour", "29 days"), "young": ("29 days", "-1 hour")}
+    for name, pair in ages.items():
+        reports = [make_report(received_at=at(age)) for age in pair]
+        values = [make_indicator(each, "domain", f"{name}.example.net") for each in reports]
+        admin.store(*reports, indicators=values)
+    assert admin.run("SELECT indicators FROM analysis.campaigns") == [(["young.example.net"],)]
+
+
+def test_campaign_shows_ten_indicators_those_first_that_most_share(admin):
+    reports = [make_report(category=category) for category in ("spam", "phishing", "spam")]
+    few = [f"{n:02}.example.net" for n in range(11)]
+    indicators = [make_indicator(each, "domain", value) for value in few for each in reports[:2]]
+    indicators += [make_indicator(each, "domain", "most.example.net") for each in reports]
+    admin.store(*reports, indicators=indicators)
+    asked = (
+        "SELECT reports, categories, indicators"
+        " FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z', %s)"
+    )
+    both = ["phishing", "spam"]
+    assert admin.run(asked, [3]) == [(3, both, ["most.example.net", *few[:9]])]
+    assert admin.run(asked, [2]) == [(2, both, few[:10])]
+    assert admin.run(asked, [1]) == []
 
 
 def test_there_may_be_no_campaign(admin):
