@@ -446,6 +446,7 @@ def test_hold_keeps_from_erasure(daemon, alpha):
     assert "in force" in shown and "Case 7" in shown and report["report_id"] in shown
     assert "is over" in daemon.control("hold", "remove", hold).stdout
     assert json_of(daemon, "hold", "list")[-1]["is_in_force"] is False
+    assert re.search(rf"^{hold} +removed ", daemon.control("hold", "list").stdout, re.MULTILINE)
     assert erase(daemon, *keys)["reports"] == 1
     daemon.control("hold", "add", "--partner", "alpha", "--category", "phishing", "--since", "2020-01-01",
                    "--until", "2021-01-01", "--ends", "2099-01-01", "--reason", "Case 8")  # fmt: skip

@@ -69,6 +69,9 @@ static void test_two_clients_do_not_come_back_together(void **state)
 		assert_true(backoff_delay_ms(failures, 5, 0) <
 			backoff_delay_ms(failures, 5, 0xffffffff));
 	}
+	/* Nor those whose own wait would be below what is asked, or could just reach it. */
+	assert_true(backoff_delay_ms(5, 5, 0) < backoff_delay_ms(5, 5, 0x10000000));
+	assert_true(backoff_delay_ms(2, 1, 0) < backoff_delay_ms(2, 1, 0xffffffff));
 }
 
 int main(void)
