@@ -447,6 +447,9 @@ def test_person_is_found_in_every_revision_mode_and_retraction(session, operator
         (rows[3]["report_id"], 1): ["narrative"],
         (rows[4]["report_id"], 1): ["retraction"],
     }
+    listed = operator.query("SELECT * FROM intake.find_person(%s, 'A', 'R')", [name])
+    order = lambda row: (row["partner"], row["own_id"], row["test"], row["revision"])
+    assert listed == sorted(listed, key=order)
     erase(operator, rows[0], *rows[2:], is_whole=False, kind="person")
     assert found(operator, name) == {}
     assert left_of(admin, rows[0], *rows[2:]) == set()
@@ -472,9 +475,18 @@ def test_address_is_found_however_it_is_spelt(session, operator):
     value = "2001:db8:77::1"
     session.store(report, indicators=[{"report": report["id"], "tlp": 1, "type": "ipv6",
                   "role": "source", "value": value, "address": value}])  # fmt: skip
-    for spelling in (value, "2001:0DB8:0077:0:0:0:0:1"):
-        assert found(operator, spelling) == {(report["report_id"], 1): ["indicators"]}
+    hit = {(report["report_id"], 1): ["indicators"]}
+    assert found(operator, "2001:0DB8:0077:0:0:0:0:1") == hit
+    told = make_report(new_key(), payload=document(narrative=f"From {value}."))
+    session.store(told)
+    assert found(operator, value) == {**hit, (told["report_id"], 1): ["narrative"]}
     assert found(operator, "2001:db8:77::2") == {}
+
+
+def test_person_is_found_whose_name_is_two_characters_without_an_alphabet(session, operator):
+    report = make_report(new_key(), payload=document(narrative="与李朙有关"))
+    session.store(report)
+    assert found(operator, "李朙") == {(report["report_id"], 1): ["narrative"]}
 
 
 @pytest.mark.parametrize("person", [None, "", "ab", "  a  ", "é"])
