@@ -715,6 +715,8 @@ def test_timeline_has_every_step(admin):
         "'2026-11-09T06:00:00Z', '2026-11-09T09:00:00Z', '1 hour')"
     )
     assert rows == [(6, 3, 0, 5, 3), (7, 1, 1, 4, 0), (8, 0, 0, None, 0)]
+    longer = "SELECT reports FROM analysis.timeline('2026-11-09T06:00:00Z', '2026-11-09T09:00:00Z', '2 hours')"
+    assert admin.run(longer) == [(4,), (0,)]
     most = "SELECT count(*) FROM analysis.timeline('2026-11-01Z', '2026-11-08Z', make_interval(secs => %s))"
     assert admin.run(most, [7 * 8.64]) == [(10000,)]
     with pytest.raises(psycopg2.errors.InvalidParameterValue, match="at most 10,000 steps"):

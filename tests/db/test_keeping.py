@@ -385,6 +385,7 @@ PLACES = {
     "contact": ({"reporter": {"name": "{}"}}, ["reporter"]),
     "indicator": ({"indicators": [{"type": "account", "value": "{}"}]}, ["indicators"]),
     "start of a line of the narrative": ({"narrative": "Then\n{}\nfell."}, ["narrative"]),
+    "behind a tab": ({"narrative": "Of\t{}"}, ["narrative"]),
     "behind a backslash": ({"indicators": [{"value": "C:\\Users\\{}\\x"}]}, ["indicators"]),
     "member of an extension": ({"extensions": {"a.example.org": {"{}": 1}}}, ["extensions"]),
     "two places": ({"title": "Of {}", "narrative": "{}'s"}, ["narrative", "title"]),
