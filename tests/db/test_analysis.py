@@ -626,7 +626,10 @@ def test_related_reports_share_things_and_rare_ones_weigh_more(admin, is_houseke
     admin.store(
         first, same_host, same_malware, same_technique, stranger, gone, exercise, test, corrected,
         indicators=[
-            *(make_indicator(each, "domain", "c2.example.net") for each in (first, same_host)),
+            *(
+                make_indicator(each, "domain", "c2.example.net")
+                for each in (first, same_host, exercise, test)
+            ),
             make_indicator(first, "domain", "c2.example.net", role="target"),
         ],
     )  # fmt: skip

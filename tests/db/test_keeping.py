@@ -467,6 +467,7 @@ def test_person_in_a_report_under_a_hold_is_shown_with_it(session, operator):
     held, free = (make_report(new_key(), payload=document(title=name)) for _ in range(2))
     session.store(held, free)
     number = hold(operator, report_id=held["report_id"])
+    hold(operator, report_id=held["report_id"])
     rows = operator.query("SELECT * FROM intake.find_person(%s, 'A', 'R')", [name])
     assert {row["id"]: row["hold"] for row in rows} == {held["id"]: number, free["id"]: None}
 
@@ -559,6 +560,8 @@ def test_hold_keeps_what_meets_its_conditions(session, operator, admin, conditio
         )
         assert row["hold"] == number
         operator.query("SELECT intake.hold_remove(%s)", [number])
+        over = operator.query("SELECT removed_by FROM intake.holds() WHERE id = %s", [number])
+        assert over == [{"removed_by": "operator"}]
         assert erase(operator, second)["erased_revisions"] == 2
         with pytest.raises(psycopg2.errors.NoDataFound):
             operator.query("SELECT intake.hold_remove(%s)", [number])

@@ -23,6 +23,7 @@ def test_second_run_sends_only_what_has_no_receipt(sender):
     for number in range(5):
         write_document(sender.folder / f"{number}.json", smallest_report())
     assert sender.send(".")["stored"] == 5
+    assert (sender.folder / RESULTS).stat().st_mode & 0o777 == 0o600
     write_document(sender.folder / "new.json", smallest_report())
     summary = sender.send(".")
     assert (summary["stored"], summary["stored_before"], summary["skipped"]) == (1, 0, 5)
@@ -128,6 +129,13 @@ def test_result_file_that_cannot_be_made_ends_the_run_at_once(sender):
     done = sender.run("a.json", results="none/results")
     assert (done.returncode, done.stdout) == (3, "")
     assert "none/results: No such file or directory" in done.stderr
+
+
+def test_result_file_that_keeps_nothing_is_refused(sender):
+    write_document(sender.folder / "a.json", smallest_report())
+    done = sender.run("a.json", results="/dev/null")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "the result file /dev/null: expected a regular file" in done.stderr
 
 
 def test_what_the_result_file_has_no_room_for_does_not_count(sender):
