@@ -169,6 +169,10 @@ def test_test_mode_is_told(tmp_path, daemon, credentials):
     assert "1  stored, as tests" in done.stdout
     summary = sender.send("a.json")
     assert (summary["partner"], summary["test"]) == ("gamma", True)
+    # Neither a refusal nor a verdict says that the mode has changed.
+    write_document(sender.folder / "b.json", smallest_report(tlp="TLP:PINK"))
+    assert sender.send("b.json", status=1)["faults"] == []
+    assert sender.send("a.json", validate_only=True)["faults"] == []
 
 
 @pytest.mark.parametrize(
@@ -184,18 +188,29 @@ def test_words_of_a_server_do_nothing_to_the_terminal(sender, world, status, exi
         assert f"{sentence}Red?[31m?2J alert ({status}" in done.stderr
 
 
+def line_with(status, /, **receipt):
+    return json.dumps({"line": 1, "status": status, "receipt": receipt}).encode() + b"\n"
+
+
 @pytest.mark.parametrize(
-    "status, sentence",
-    [(200, "the answer is not understood"), (502, "the answer carries no reason (502)")],
-)
-def test_answer_of_something_in_between_is_told(sender, world, status, sentence):
-    """The first question gets through to intaked, and then a gateway answers with its page."""
+    "status, body, sentence",
+    [
+        (200, b"<html></html>", "the answer is not understood"),
+        (502, b"<html></html>", "the answer carries no reason (502)"),
+        (200, line_with(200, status="valid"), "the answer is not understood"),
+        (200, line_with(201, status="stored", report_id="R", sha256="0" * 64), "the answer is not understood"),
+    ],
+    ids=["page", "gateway", "verdict", "receipt of another report"],
+)  # fmt: skip
+def test_answer_that_is_none_is_told_and_not_taken(sender, world, status, body, sentence):
+    """The first question is answered as intaked does, what was sent then is not."""
     write_lines(sender.folder / "a.ndjson", smallest_report(), smallest_report())
     who = {"partner": "alpha", "mode": "live"}
-    with answering(world.server_credential, 200, who, (status, b"<html></html>")) as url:
+    with answering(world.server_credential, 200, who, (status, body)) as url:
         done = sender.run("a.ndjson", url=url, give_up_after=1)
     assert done.returncode == 6
     assert f"given up after 1 s without progress: {sentence}\n" in done.stderr
+    assert (done.stdout, sender.results()) == ("", [])
 
 
 def test_closed_input_is_told(sender):

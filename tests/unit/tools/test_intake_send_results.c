@@ -244,6 +244,32 @@ static void test_folder_is_refused(void **state)
 	assert_non_null(strstr(err.text, place->folder));
 }
 
+static int stops_asked;
+
+static bool ask_and_stop(void)
+{
+	stops_asked++;
+	return true;
+}
+
+/* A file of all receipts of years is read at the start, and a signal is not kept waiting for it. */
+static void test_reading_a_long_file_can_be_stopped(void **state)
+{
+	struct err err;
+	struct digests digests;
+	for (int line = 0; line < 10000; line++) {
+		put(*state, line == 9999 ? GOOD : "{\"url\":\"\"}\n");
+	}
+	digests_init(&digests);
+	struct results *results = results_open(((const struct place *)*state)->path, &err);
+	assert_non_null(results);
+	assert_true(results_load(results, &owner, &digests, ask_and_stop, &err));
+	assert_int_equal(stops_asked, 1);
+	assert_int_equal(digests.count, 0);
+	results_close(&results);
+	digests_fini(&digests);
+}
+
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
 int main(void)
@@ -259,6 +285,7 @@ int main(void)
 		WITH_PLACE(test_garbage_between_lines_is_passed_over),
 		WITH_PLACE(test_two_runs_do_not_share_a_file),
 		WITH_PLACE(test_file_that_is_something_else_is_left_alone),
+		WITH_PLACE(test_reading_a_long_file_can_be_stopped),
 		WITH_PLACE(test_folder_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
