@@ -17,6 +17,7 @@ from harness import ADMINISTRATOR, wait_until
 import test_schema
 from test_schema import Call, Session, assert_record_is_consistent, make_indicators, new_key
 
+TIMES = ("started_at", "detected_at", "reported_at", "contained_at", "ended_at", "recovered_at")
 PARTS = ("indicator", "retraction", "change", "words", "host", "trait")
 
 
@@ -141,6 +142,7 @@ def test_erased_report_leaves_its_proof_and_nothing_else(
         title=f"title {word}",
         people_affected=7,
         warnings='[{"code":"w"}]',
+        **{name: f"2026-11-0{day}T00:00:00Z" for day, name in enumerate(TIMES, 1)},
     )
     other = make_report(new_key(), payload=document(narrative=word), title="other")
     indicators = [
@@ -161,6 +163,8 @@ def test_erased_report_leaves_its_proof_and_nothing_else(
     (proof,) = admin.query("SELECT * FROM intake.erased_report WHERE report = %s", [report["id"]])
     for column in ("report_id", "revision", "partner_id", "is_test", "warnings", "action_areas"):
         assert proof[column] == report[column]
+    for column in TIMES:
+        assert proof[column].isoformat() == report[column].replace("Z", "+00:00")
     assert bytes(proof["sha256"]).hex() == report["sha256"][2:]
     assert word not in str(proof) and "lantern" not in str(proof)
     after = session.find((1, False, report["report_id"], None, None))[0]
