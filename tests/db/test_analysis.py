@@ -569,7 +569,8 @@ def test_seen_finds_indicators_by_value_network_and_host(admin, is_housekept):
 
 def test_indicators_in_a_network_are_those_of_the_view(admin):
     report = make_report()
-    addresses = ["10.1.0.0", "10.1.255.255", "10.1.128.0/17", "10.0.255.255", "10.2.0.0", "10.0.0.0/8"]
+    addresses = ["10.1.0.0", "10.1.255.255", "10.1.128.0/17", "10.0.255.255", "10.2.0.0", "10.0.0.0/8",
+                 "10.1.0.0/16"]
     seen = {"tlp": 2, "first_seen": "2026-11-01Z", "last_seen": "2026-11-02Z", "confidence": 7}
     admin.store(
         report,
@@ -579,7 +580,7 @@ def test_indicators_in_a_network_are_those_of_the_view(admin):
     expected = "SELECT * FROM analysis.indicator WHERE address <<= '10.1.0.0/16' ORDER BY value"
     rows = admin.run("SELECT * FROM analysis.indicators_in('10.1.0.0/16') ORDER BY value")
     assert rows == admin.run(expected)
-    assert [row[3] for row in rows] == ["10.1.0.0", "10.1.128.0/17", "10.1.255.255"]
+    assert [row[3] for row in rows] == ["10.1.0.0", "10.1.0.0/16", "10.1.128.0/17", "10.1.255.255"]
 
 
 def store_what_is_not_current(admin, type_, value):

@@ -293,6 +293,8 @@ def test_the_same_id_elsewhere_is_another_report(session, operator, admin):
         for number, reports in enumerate(spaces):
             for report in reports:
                 assert ("report" in left_of(admin, report)) == (number != erased)
+    spaces = in_each_key_space(store)
+    assert erase(operator, *(first for first, _ in spaces))["erased_reports"] == 3
     assert_record_is_consistent(admin)
 
 

@@ -50,19 +50,23 @@ def write_lines(path, *reports):
 
 
 @contextmanager
-def answering(credential, status, content, to_reports=(404, b"")):
-    """The URL of a server that answers every question with this JSON, and reports with a page."""
+def answering(credential, status, content, to_reports=(404, b""), asked=None):
+    """The URL of a server that answers every question with this JSON, and reports with a page and
+    perhaps headers. Bodies go into the list of what was asked."""
+    asked = [] if asked is None else asked
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.answer(status, json.dumps(content).encode())
 
         def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.answer(*to_reports)
 
-        def answer(self, status, body):
+        def answer(self, status, body, headers=()):
             self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

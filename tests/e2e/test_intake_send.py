@@ -188,8 +188,16 @@ def test_words_of_a_server_do_nothing_to_the_terminal(sender, world, status, exi
         assert f"{sentence}Red?[31m?2J alert ({status}" in done.stderr
 
 
-def line_with(status, /, **receipt):
-    return json.dumps({"line": 1, "status": status, "receipt": receipt}).encode() + b"\n"
+STRANGER = {"status": "stored", "report_id": "R", "sha256": "0" * 64}
+WHO = {"partner": "alpha", "mode": "live"}
+
+
+def line_of(number, status, **members):
+    return json.dumps({"line": number, "status": status, **members}).encode() + b"\n"
+
+
+def problem(name):
+    return {"type": f"urn:intaked:problem:{name}", "title": "T"}
 
 
 @pytest.mark.parametrize(
@@ -197,20 +205,44 @@ def line_with(status, /, **receipt):
     [
         (200, b"<html></html>", "the answer is not understood"),
         (502, b"<html></html>", "the answer carries no reason (502)"),
-        (200, line_with(200, status="valid"), "the answer is not understood"),
-        (200, line_with(201, status="stored", report_id="R", sha256="0" * 64), "the answer is not understood"),
+        (200, line_of(1, 200, receipt={"status": "valid"}), "the answer is not understood"),
+        (200, line_of(1, 201, receipt=STRANGER), "the answer is not understood"),
     ],
     ids=["page", "gateway", "verdict", "receipt of another report"],
 )  # fmt: skip
 def test_answer_that_is_none_is_told_and_not_taken(sender, world, status, body, sentence):
     """The first question is answered as intaked does, what was sent then is not."""
     write_lines(sender.folder / "a.ndjson", smallest_report(), smallest_report())
-    who = {"partner": "alpha", "mode": "live"}
-    with answering(world.server_credential, 200, who, (status, body)) as url:
+    with answering(world.server_credential, 200, WHO, (status, body)) as url:
         done = sender.run("a.ndjson", url=url, give_up_after=1)
     assert done.returncode == 6
     assert f"given up after 1 s without progress: {sentence}\n" in done.stderr
     assert (done.stdout, sender.results()) == ("", [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (503, b"", [("Retry-After", "60")]),
+        (200, line_of(1, 429, problem=problem("quota"), retry_after=60)),
+    ],
+    ids=["header", "line"],
+)
+def test_server_that_names_a_time_is_not_asked_before_it(sender, world, answer):
+    write_lines(sender.folder / "a.ndjson", smallest_report())
+    asked = []
+    with answering(world.server_credential, 200, WHO, answer, asked) as url:
+        assert sender.run("a.ndjson", url=url, give_up_after=3).returncode == 6
+    assert len(asked) == 1
+
+
+def test_reason_that_ends_a_batch_may_stand_at_a_line_that_is_not_sent_yet(sender, world):
+    write_lines(sender.folder / "a.ndjson", smallest_report())
+    answer = (200, line_of(2, 403, problem=problem("partner-suspended")))
+    with answering(world.server_credential, 200, WHO, answer) as url:
+        done = sender.run("a.ndjson", url=url, give_up_after=3)
+    assert done.returncode == 5, done.stderr
+    assert "the server takes nothing: T (403 partner-suspended)" in done.stderr
 
 
 def test_closed_input_is_told(sender):

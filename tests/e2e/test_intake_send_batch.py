@@ -211,16 +211,17 @@ def test_revisions_are_stored_in_their_order_over_one_connection(tmp_path, world
 
 
 LOWER_LIMITS = {
-    "reports": {"limits.max_batch_reports": 3},
-    "one report": {"limits.max_batch_reports": 1},
-    "bytes": {"limits.max_batch_bytes": 65536},
+    "reports": ({"limits.max_batch_reports": 3}, 100),
+    "one report": ({"limits.max_batch_reports": 1}, 250),
+    "bytes": ({"limits.max_batch_bytes": 65536}, 40),
 }
 
 
 @pytest.mark.parametrize("name", LOWER_LIMITS)
 def test_server_that_takes_less_gets_smaller_batches(tmp_path, world, name):
-    """What it did not look at is not taken for refused."""
-    with world.running(LOWER_LIMITS[name]) as daemon:
+    """What it did not look at is not taken for refused, and little is sent for nothing."""
+    settings, most_requests = LOWER_LIMITS[name]
+    with world.running(settings) as daemon:
         sender = Sender(tmp_path / "partner", daemon, world.authority.issue("alpha"))
         reports = [usual_report() for _ in range(200)]
         write_lines(sender.folder / "a.ndjson", *reports)
@@ -228,6 +229,7 @@ def test_server_that_takes_less_gets_smaller_batches(tmp_path, world, name):
         assert sender.send("a.ndjson")["stored"] == 200
         assert all(stored(daemon, *reports))
         assert {result["status"] for result in sender.results()} == {201}
+        assert requests(daemon) <= most_requests
 
 
 def test_suspension_in_the_middle_of_a_batch_ends_the_run(tmp_path, world):
