@@ -194,6 +194,10 @@ def test_whole_report_and_one_revision(session, operator, admin, analyst):
     assert analyst.query("SELECT revision FROM analysis.report WHERE report_id = %s", [key]) == [
         {"revision": 4}
     ]
+    rows = operator.query("SELECT * FROM intake.revisions_of(NULL, 'one', %s, false)", [key])
+    told = [(row["revision"], row["erased_at"] is not None, row["leaves_open"]) for row in rows]
+    assert told == [(1, False, False), (2, True, False), (4, False, False)]
+    assert len({row["received_at"] for row in rows}) == 1
     done = erase(operator, revisions[0])
     assert (done["erased_reports"], done["erased_revisions"]) == (1, 2)
     assert left_of(admin, *revisions) == set()

@@ -293,6 +293,8 @@ def test_validation_stores_nothing_and_skips_nothing_later(sender, daemon):
     assert stored(daemon, *reports) == [None] * 4
     assert sender.send("a.json", "b.ndjson")["stored"] == 4
     assert sender.send("a.json", "b.ndjson", validate_only=True)["valid"] == 4
+    # Their receipts are in the file now.
+    assert sender.send("a.json", "b.ndjson", validate_only=True, results=RESULTS)["valid"] == 4
 
 
 def test_validation_quotes_refusals(sender):
