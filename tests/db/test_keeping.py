@@ -707,6 +707,8 @@ def test_the_most_specific_policy_decides(aged, operator, admin, analyst):
     for _, tlp, category in expected:
         counts[labels[tlp], category] = counts.get((labels[tlp], category), 0) + 1
     assert {key: n for key, (n, _) in preview(operator).items()} == counts
+    ages = "SELECT DISTINCT sign(extract(epoch FROM newest - oldest))::int AS age FROM intake.retention_preview()"
+    assert [row["age"] for row in operator.query(f"{ages} ORDER BY 1")] == [0, 1]
     assert run_retention(operator)["erased_reports"] == len(expected)
     for key, row in rows.items():
         assert ("report" in left_of(admin, row)) == (key not in expected), key
@@ -774,6 +776,14 @@ def test_retention_goes_in_bounded_steps(aged, operator, admin):
     for number in (0, 1001, None):
         with pytest.raises(psycopg2.DataError, match="1 to 1000"):
             operator.query("SELECT * FROM intake.retention_step(%s)", [number])
+
+
+def test_retention_goes_on_within_an_instant(aged, operator, session):
+    """A batch has one time, and is more than a step."""
+    policy(operator, keep="100 days")
+    batch = [make_report(new_key(), received_at="2020-01-01T00:00:00Z") for _ in range(50)]
+    assert session.store(*batch) == ["stored"] * 50
+    assert run_retention(operator, max_reports=2)["erased_reports"] == 50
 
 
 def test_what_was_emptied_is_found_fast_again(aged, operator, admin, session, postgres, database):
