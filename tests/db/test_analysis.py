@@ -191,10 +191,10 @@ def test_sums_are_those_of_the_reports_for_every_reader(admin, partners, areas, 
         admin.store(
             *[
                 random_report(chance, sharing_law_enforcement=chance.choice([None, "no", "yes"]))
-                for _ in range(100)
+                for _ in range(400)
             ]
         )
-        admin.housekeep(150)
+        admin.housekeep(600)
     admin.run(
         "UPDATE intake.clearance SET max_tlp = 2, partners = %s, areas = %s, is_law_enforcement = %s",
         [partners, areas, is_law_enforcement],
