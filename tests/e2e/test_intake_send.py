@@ -236,6 +236,15 @@ def test_server_that_names_a_time_is_not_asked_before_it(sender, world, answer):
     assert len(asked) == 1
 
 
+def test_server_that_fails_is_asked_less_and_less(sender, world):
+    """After 0.25 s at least, then 0.5 s, 1 s and 2 s."""
+    write_lines(sender.folder / "a.ndjson", smallest_report())
+    asked = []
+    with answering(world.server_credential, 200, WHO, (503, b""), asked) as url:
+        assert sender.run("a.ndjson", url=url, give_up_after=5).returncode == 6
+    assert 2 <= len(asked) <= 5
+
+
 def test_reason_that_ends_a_batch_may_stand_at_a_line_that_is_not_sent_yet(sender, world):
     write_lines(sender.folder / "a.ndjson", smallest_report())
     answer = (200, line_of(2, 403, problem=problem("partner-suspended")))
