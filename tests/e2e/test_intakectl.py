@@ -386,6 +386,8 @@ def test_a_key_is_revoked_by_digest_or_certificate_and_stays_revoked(partner_sit
     revoked = json_of(partner_site, "cert", "revoke", "--cert", credential.certificate)
     assert revoked["spki_sha256"] == credential.spki_sha256() and revoked["revoked_at"]
     assert all(key["revoked_at"] for key in json_of(partner_site, "cert", "list"))
+    partners = json_of(partner_site, "partner", "list")
+    assert {partner["active_keys"] for partner in partners} == {0}
     assert "was revoked" in refusal(partner_site, "cert", "add", "other", "--spki", SPKI)
     # Once more changes nothing: since when it is refused is what is kept.
     again = json_of(partner_site, "cert", "revoke", "--cert", credential.certificate)
