@@ -759,7 +759,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION analysis.campaigns_between IS
-	'Clusters of current reports of a time that hang together by rare indicators: those that at least two and at most max_holders reports of that time share. campaign is the cluster''s oldest report; of its indicators the ten that most share; members are its reports.';
+	'Clusters of current reports of a time that hang together by rare indicators: those that at least two and at most max_holders reports of that time share, without targets and values of more than 512 bytes. campaign is the cluster''s oldest report; of its indicators the ten that most share; members are its reports.';
 REVOKE EXECUTE ON FUNCTION analysis.timeline, analysis.campaigns_between FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION analysis.timeline, analysis.campaigns_between TO intake_analyst;
 

@@ -847,6 +847,19 @@ def test_campaign_shows_ten_indicators_those_first_that_most_share(admin):
     assert admin.run(asked, [1]) == []
 
 
+def test_campaign_is_tied_by_values_of_512_bytes_and_by_no_longer_ones(admin):
+    pairs = {size: [make_report(f"L-{size}-{n}") for n in range(2)] for size in (512, 513)}
+    indicators = [
+        make_indicator(each, "url", "https://example.net/".ljust(size, "x"))
+        for size, pair in pairs.items() for each in pair
+    ]  # fmt: skip
+    admin.store(*pairs[512], *pairs[513], indicators=indicators)
+    rows = admin.run(
+        "SELECT members::text[] FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z')"
+    )
+    assert rows == [([each["id"] for each in pairs[512]],)]
+
+
 def test_there_may_be_no_campaign(admin):
     """No report at all, none that shares anything, and none of whose indicators is rare."""
     asked = "SELECT * FROM analysis.campaigns_between('2026-11-01Z', '2026-12-01Z')"
