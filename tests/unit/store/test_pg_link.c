@@ -5,6 +5,8 @@
  */
 #include "pg_link_int.h"
 
+#include "report/report_check.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -103,6 +105,7 @@ static void test_pauses_double_up_to_a_limit_and_are_shaken(void **state)
 
 int main(void)
 {
+	report_check_init();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pauses_double_up_to_a_limit_and_are_shaken),
 	};
