@@ -74,7 +74,8 @@ def test_the_watchdog_is_fed_when_the_database_comes_late(world):
 
 def test_the_watchdog_is_fed_in_a_long_drain(world, credentials):
     """One worker has nothing left to do and has ended; that is not silence."""
-    daemon = world.daemon({"limits.drain_timeout_ms": 60000})
+    minute = ("drain_timeout_ms", "min_rate_grace_ms", "request_timeout_ms")
+    daemon = world.daemon({f"limits.{name}": 60000 for name in minute})
     daemon.add_partner("alpha")
     daemon.environment["WATCHDOG_USEC"] = str(int(1500000 * PATIENCE))
     daemon.start()
