@@ -13,6 +13,10 @@ import time
 from harness import PATIENCE
 
 
+def set_size(fd, rows, columns):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
 class Terminal:
     def __init__(self, command, rows=40, columns=120):
         self.seen = ""
@@ -20,14 +24,14 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                set_size(pty.STDIN_FILENO, rows, columns)  # before anybody asks
                 words = [str(word) for word in command]
                 os.execve(words[0], words, {**os.environ, "TERM": "xterm"})
             finally:
                 os._exit(127)
-        self.resize(rows, columns)
 
     def resize(self, rows, columns):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        set_size(self.fd, rows, columns)
 
     def type(self, text):
         os.write(self.fd, text.encode())
