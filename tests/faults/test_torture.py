@@ -243,6 +243,7 @@ def sweep(tortured, scenario, kind, findings):
                 endings.setdefault(ending, []).append(nth)
         except Finding as finding:
             findings.append(finding)
+            print(finding, flush=True)  # a run of hours may be ended before its end
             tortured.replace()
             assert len(findings) < FINDINGS_AT_MOST, "\n".join(map(str, findings))
     took_s = time.monotonic() - began
