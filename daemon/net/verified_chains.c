@@ -14,9 +14,6 @@
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 
-/* A certificate whose own place is taken goes to one of the next. */
-#define TRIES 4
-
 enum verified_state {
 	VERIFIED_NONE,
 	VERIFIED_BEING_WRITTEN,
@@ -88,7 +85,7 @@ static bool is_known(struct verified_chains *chains, X509_STORE_CTX *check)
 	if (!digest_of(X509_STORE_CTX_get0_cert(check), digest)) {
 		return false;
 	}
-	for (unsigned try = 0; try < TRIES; try++) {
+	for (unsigned try = 0; try < VERIFIED_CHAINS_TRIES; try++) {
 		struct verified *place = place_of(chains, digest, try);
 		if (atomic_load_explicit(&place->state, memory_order_acquire) == VERIFIED_KNOWN &&
 			now_s >= place->from_s && now_s < place->until_s &&
@@ -120,7 +117,7 @@ static void remember(struct verified_chains *chains, X509_STORE_CTX *check)
 	if (now_s >= until_s || !digest_of(X509_STORE_CTX_get0_cert(check), digest)) {
 		return;
 	}
-	for (unsigned try = 0; try < TRIES; try++) {
+	for (unsigned try = 0; try < VERIFIED_CHAINS_TRIES; try++) {
 		struct verified *place = place_of(chains, digest, try);
 		enum verified_state none = VERIFIED_NONE;
 		if (atomic_compare_exchange_strong(&place->state, &none, VERIFIED_BEING_WRITTEN)) {

@@ -19,6 +19,8 @@
 
 /* So many; the first place of a certificate is the first two bytes of its SHA-256, modulo this. */
 #define VERIFIED_CHAINS 1024
+/* One whose own place is taken goes to one of the next, up to so many in all. */
+#define VERIFIED_CHAINS_TRIES 4
 
 /*
  * After the authorities and lists are loaded; lists_until_s is when the first list runs out, 0

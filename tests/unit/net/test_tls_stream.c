@@ -384,11 +384,15 @@ static void test_a_crl_that_runs_out_while_running_refuses(void **state)
 }
 
 /* Revokes in the store of a context that is used: only who is verified again is refused. */
-static void revoke_live(SSL_CTX *server, const struct pki_pair *issuer, const X509 *certificate)
+static void revoke_live(
+	SSL_CTX *server, const struct pki_pair *issuer, const X509 *certificate, long starts_s)
 {
-	X509_CRL *list = pki_crl(issuer, certificate, -30, 30 * PKI_DAY);
+	X509_CRL *made = pki_crl(issuer, certificate, starts_s, 30 * PKI_DAY);
+	/* One that was not decoded has no fingerprint, and a store holds all such for the same. */
+	X509_CRL *list = X509_CRL_dup(made);
 	assert_true(X509_STORE_add_crl(SSL_CTX_get_cert_store(server), list));
 	X509_CRL_free(list);
+	X509_CRL_free(made);
 }
 
 static enum handshake_failure try_at(
@@ -434,7 +438,7 @@ static void test_who_was_verified_is_known_until_something_of_it_ends(void **sta
 		int64_t now_s = time(NULL);
 		assert_int_equal(
 			try_at(server, now_s, &leaf, issuer.certificate), HANDSHAKE_FAILURE_NONE);
-		revoke_live(server, &issuer, leaf.certificate);
+		revoke_live(server, &issuer, leaf.certificate, -30);
 		assert_int_equal(
 			try_at(server, now_s, &leaf, issuer.certificate), HANDSHAKE_FAILURE_NONE);
 		assert_int_equal(try_at(server, ends_s[i] - 1, &leaf, issuer.certificate),
@@ -456,16 +460,23 @@ static unsigned place_of(const X509 *certificate)
 	return (unsigned)(digest[0] << 8 | digest[1]) % VERIFIED_CHAINS;
 }
 
+/* One whose first place is that of the other. */
+static struct pki_pair make_neighbour(const struct pki_pair *issuer, const struct pki_pair *other)
+{
+	const struct pki_spec spec = {
+		.common_name = "partner", .issuer = issuer, .usage = "clientAuth"};
+	struct pki_pair pair = pki_make(&spec);
+	while (place_of(pair.certificate) != place_of(other->certificate)) {
+		pki_free(&pair);
+		pair = pki_make(&spec);
+	}
+	return pair;
+}
+
 static void test_who_shares_the_place_of_one_that_is_known_is_verified(void **state)
 {
 	(void)state;
-	const struct pki_spec spec = {
-		.common_name = "partner", .issuer = &other_root, .usage = "clientAuth"};
-	struct pki_pair stranger = pki_make(&spec);
-	while (place_of(stranger.certificate) != place_of(good.certificate)) {
-		pki_free(&stranger);
-		stranger = pki_make(&spec);
-	}
+	struct pki_pair stranger = make_neighbour(&other_root, &good);
 	struct conf conf = good_conf();
 	SSL_CTX *server = server_context(&conf);
 	for (int i = 0; i < 2; i++) {
@@ -474,6 +485,30 @@ static void test_who_shares_the_place_of_one_that_is_known_is_verified(void **st
 	}
 	SSL_CTX_free(server);
 	pki_free(&stranger);
+}
+
+/* The last of them is one past the limit: he gets in, and is verified each time. */
+static void test_as_many_as_have_a_place_are_known(void **state)
+{
+	(void)state;
+	struct pki_pair pairs[VERIFIED_CHAINS_TRIES + 1];
+	struct conf conf = good_conf();
+	conf.tls_partner_crl =
+		pki_write_crls(&folder, "root.crl", pki_crl(&root, NULL, -60, 3600), NULL);
+	SSL_CTX *server = server_context(&conf);
+	for (size_t i = 0; i <= VERIFIED_CHAINS_TRIES; i++) {
+		pairs[i] = make_neighbour(&root, i == 0 ? &good : &pairs[0]);
+		assert_int_equal(try_client(server, &pairs[i], NULL), HANDSHAKE_FAILURE_NONE);
+	}
+	for (size_t i = 0; i <= VERIFIED_CHAINS_TRIES; i++) {
+		/* Each list is newer than the one before it, and so the one in force. */
+		revoke_live(server, &root, pairs[i].certificate, -30 + (long)i);
+		assert_int_equal(try_client(server, &pairs[i], NULL),
+			i < VERIFIED_CHAINS_TRIES ? HANDSHAKE_FAILURE_NONE
+						  : HANDSHAKE_FAILURE_REVOKED);
+		pki_free(&pairs[i]);
+	}
+	SSL_CTX_free(server);
 }
 
 static void test_a_live_connection_is_judged_again_by_a_new_context(void **state)
@@ -1145,6 +1180,7 @@ int main(void)
 		cmocka_unit_test(test_a_crl_that_runs_out_while_running_refuses),
 		cmocka_unit_test(test_who_was_verified_is_known_until_something_of_it_ends),
 		cmocka_unit_test(test_who_shares_the_place_of_one_that_is_known_is_verified),
+		cmocka_unit_test(test_as_many_as_have_a_place_are_known),
 		cmocka_unit_test(test_a_live_connection_is_judged_again_by_a_new_context),
 		cmocka_unit_test(test_tls12_needs_the_switch_and_tls11_never_works),
 		cmocka_unit_test(test_tls12_takes_no_cipher_without_forward_secrecy_or_aead),
