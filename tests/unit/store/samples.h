@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the tests of the store share: a report with everything, one with nothing optional, and
- * results as libpq hands them out.
+ * What the tests of the store share: a report with everything, one with nothing optional, results
+ * as libpq hands them out, and a configuration.
  */
 #pragma once
 
@@ -9,8 +9,10 @@
 #include "store/store.h"
 
 #include <libpq-fe.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SAMPLE_TIME_US INT64_C(1794204312482913) /* 2026-11-09T06:05:12.482913Z */
 
@@ -103,4 +105,23 @@ static inline void sample_set(PGresult *result, int row, int column, const void 
 static inline void sample_set_text(PGresult *result, int row, int column, const char *text)
 {
 	sample_set(result, row, column, text, (int)strlen(text));
+}
+
+static inline void sample_conf_fault(void *ctx, const char *sentence)
+{
+	(void)ctx;
+	fprintf(stderr, "%s\n", sentence);
+}
+
+/* What a file of this text configures; every fault ends the test program. */
+static inline struct conf *sample_conf(const char *text)
+{
+	char path[] = "/tmp/intaked-conf-XXXXXX";
+	int fd = mkstemp(path);
+	ENSURE(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	struct conf *conf = conf_load(path, sample_conf_fault, NULL);
+	unlink(path);
+	ENSURE(conf != NULL);
+	return conf;
 }

@@ -6,12 +6,11 @@
 #include "pg_link_int.h"
 
 #include "report/report_check.h"
+#include "samples.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -53,31 +52,11 @@ static void on_lost(void *ctx, const char *reason)
 	}
 }
 
-static void on_fault(void *ctx, const char *sentence)
-{
-	(void)ctx;
-	fail_msg("%s", sentence);
-}
-
-static struct conf *make_conf(void)
-{
-	static const char text[] =
-		"database { connection = \"host=/nonexistent/folder dbname=x\" }\n";
-	char path[] = "/tmp/test_pg_link.XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
-	close(fd);
-	struct conf *conf = conf_load(path, on_fault, NULL);
-	unlink(path);
-	assert_non_null(conf);
-	return conf;
-}
-
 static void test_pauses_double_up_to_a_limit_and_are_shaken(void **state)
 {
 	struct bench bench = {.base = event_base_new()};
-	struct conf *conf = make_conf();
+	struct conf *conf =
+		sample_conf("database { connection = \"host=/nonexistent/folder dbname=x\" }\n");
 	struct err err;
 	struct taxonomy *taxonomy = taxonomy_load(SOURCE_DIR "/config/taxonomy.json", &err);
 	struct pg_link_hooks hooks = {.on_ready = on_ready, .on_lost = on_lost, .ctx = &bench};

@@ -13,7 +13,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -60,30 +59,12 @@ static void on_state(void *ctx, bool is_available, const char *reason)
 	}
 }
 
-static void on_fault(void *ctx, const char *sentence)
-{
-	(void)ctx;
-	fail_msg("%s", sentence);
-}
-
-static struct conf *make_conf(void)
-{
-	static const char text[] = "database {\n"
-				   "connection = \"host=/nonexistent/folder dbname=x\"\n"
-				   "store_wait_ms = 250\n"
-				   "max_queued_reports = 3\n"
-				   "max_queued_bytes = 65536\n"
-				   "}\n";
-	char path[] = "/tmp/test_store.XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
-	close(fd);
-	struct conf *conf = conf_load(path, on_fault, NULL);
-	unlink(path);
-	assert_non_null(conf);
-	return conf;
-}
+static const char conf_text[] = "database {\n"
+				"connection = \"host=/nonexistent/folder dbname=x\"\n"
+				"store_wait_ms = 250\n"
+				"max_queued_reports = 3\n"
+				"max_queued_bytes = 65536\n"
+				"}\n";
 
 static int set_up(void **state)
 {
@@ -91,7 +72,7 @@ static int set_up(void **state)
 	struct bench *bench = calloc(1, sizeof(*bench));
 	assert_non_null(bench);
 	bench->base = event_base_new();
-	bench->conf = make_conf();
+	bench->conf = sample_conf(conf_text);
 	bench->taxonomy = taxonomy_load(SOURCE_DIR "/config/taxonomy.json", &err);
 	assert_non_null(bench->taxonomy);
 	struct store_hooks hooks = {.on_result = on_result, .on_state = on_state, .ctx = bench};
