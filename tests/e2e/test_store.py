@@ -165,13 +165,13 @@ def test_durability_turned_off_under_a_session_is_noticed(daemon, alpha, setting
     wait_until(lambda: alpha.post(report).status in (200, 201), "it serves again", timeout=10)
 
 
-def slow(daemon, seconds):
-    """Each report takes so long."""
+def slow(daemon, seconds, table="report"):
+    """Each row takes so long."""
     daemon.rows(
         f"""
-        CREATE FUNCTION intake.slow() RETURNS trigger LANGUAGE plpgsql AS
+        CREATE OR REPLACE FUNCTION intake.slow() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;
-        CREATE TRIGGER slow BEFORE INSERT ON intake.report
+        CREATE TRIGGER slow BEFORE INSERT ON intake.{table}
             FOR EACH ROW EXECUTE FUNCTION intake.slow()
         """
     )
@@ -196,6 +196,36 @@ def test_batch_has_as_long_as_it_is_given_from_a_reload_on(world, credentials):
         daemon.configure({"database.batch_timeout_ms": 20000})
         assert daemon.ask("reload")["reloaded"]
         assert client.post(smallest_report()).status == 201
+        assert daemon.metrics()["intaked_commit_resends_total"] == 0
+        assert not daemon.log_lines("event=database-away")
+
+
+def test_link_that_is_never_idle_is_given_up_only_when_nothing_comes(world, credentials):
+    """Behind a batch waits a retraction, behind that the next batch: each has its time for itself."""
+    settings = {
+        "database.batch_timeout_ms": 2000,
+        "database.store_wait_ms": 20000,
+        "listen.workers": 1,
+    }
+    with world.running(settings) as daemon:
+        known = [smallest_report() for _ in range(3)]
+        with daemon.client(credentials["alpha"]) as client:
+            assert {client.post(report).status for report in known} == {201}
+        for table in ("report", "retraction"):
+            slow(daemon, seconds=0.7, table=table)
+        answers = []
+
+        def one_after_the_other(act):
+            with daemon.client(credentials["alpha"], timeout=60) as client:
+                answers.extend(act(client, report).status for report in known)
+
+        acts = (lambda client, _: client.post(smallest_report()), retract)
+        senders = [threading.Thread(target=one_after_the_other, args=[act]) for act in acts]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        assert answers == [201] * 6
         assert daemon.metrics()["intaked_commit_resends_total"] == 0
         assert not daemon.log_lines("event=database-away")
 
