@@ -32,6 +32,7 @@ TAXONOMY = ROOT / "config" / "taxonomy.json"
 
 class Scenario:
     sample = 3  # faults of a kind, where not all are made
+    has_daemon_each = False  # each fault is the only one of a daemon's life
 
     def __init__(self, tortured):
         self.site = tortured.site
@@ -176,6 +177,7 @@ class Start(Scenario):
     """It serves, or ends with what was wrong."""
 
     name = "start"
+    has_daemon_each = True
 
     def prepare(self, tortured):
         if tortured.is_running():
@@ -198,6 +200,7 @@ class Stop(Scenario):
     """It ends in time."""
 
     name = "stop"
+    has_daemon_each = True
     sample = 2
 
     def run(self, tortured):
