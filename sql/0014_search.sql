@@ -276,8 +276,8 @@ DECLARE
 	-- Of so many at a time, however many have waited.
 	max_forgotten CONSTANT int := 10000;
 BEGIN
-	IF max_changes NOT BETWEEN 1 AND 100000 THEN
-		RAISE EXCEPTION 'max_changes is %, expected 1 to 100000', max_changes
+	IF max_changes IS NULL OR max_changes NOT BETWEEN 1 AND 100000 THEN
+		RAISE EXCEPTION 'max_changes is %, expected 1 to 100000', coalesce(max_changes::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	-- One at a time: whoever comes second has nothing to do.
@@ -433,8 +433,7 @@ COMMENT ON FUNCTION analysis.search IS
 
 CREATE OR REPLACE FUNCTION intake.supernets(address inet) RETURNS inet[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT array_agg(CASE WHEN n = masklen(address) THEN network(address)::inet
-		ELSE network(set_masklen(address, n))::inet END)
+	SELECT array_agg(network(set_masklen(address, n))::inet)
 	FROM generate_series(0, masklen(address) - 1) AS n
 $$;
 COMMENT ON FUNCTION intake.supernets IS 'The networks around an address or network.';
