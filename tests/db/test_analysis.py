@@ -332,6 +332,48 @@ def refusals(admin):
     return admin.run("SELECT count(*) FROM intake.refusal")[0][0]
 
 
+def test_housekeeping_takes_as_many_changes_as_it_is_told(admin):
+    admin.store(*(make_report() for _ in range(5)))
+    for changes in (0, 100001, None):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected 1 to 100000"):
+            admin.housekeep(changes)
+    assert [admin.housekeep(changes) for changes in (1, 3, 100000, 1)] == [1, 3, 1, 0]
+
+
+def test_housekeeping_derives_what_a_report_shares_once(admin):
+    """Hosts, malware and so on of what is not current any more stay; words do not."""
+    report = make_report(malware=["lockbit"])
+    admin.store(report, indicators=[make_indicator(report, "domain", "c2.example.net")])
+    for words in (1, 0):
+        assert admin.housekeep() == 1
+        for table, rows in (("host", 1), ("trait", 1), ("words", words)):
+            assert admin.run(f"SELECT count(*) FROM intake.{table}") == [(rows,)]
+        if words:
+            admin.retract(report)
+
+
+def test_housekeeping_leaves_changes_to_whoever_is_at_them(world, database, admin):
+    """Another daemon, or an erasure, which takes them itself."""
+    admin.store(make_report())
+    other = world.postgres.connect(database)
+    other.autocommit = False
+    with closing(other):
+        other.cursor().execute("LOCK TABLE intake.turn IN EXCLUSIVE MODE")
+        assert admin.housekeep() == 0
+        other.rollback()
+        assert admin.housekeep() == 1
+
+
+def test_housekeeping_does_not_wait_for_whoever_maintains_the_values(world, database, admin):
+    admin.store(make_report())
+    other = world.postgres.connect(database)
+    other.autocommit = False
+    with closing(other):
+        other.cursor().execute("REINDEX INDEX intake.indicator_value")
+        admin.run("SET statement_timeout = '30s'")
+        assert admin.housekeep() == 1
+
+
 def test_old_refusals_are_forgotten_in_bounded_steps(admin):
     """A step that had to take all that have waited would be ended by its statement_timeout for ever."""
     note_refusals(admin, 5, "89 days")
