@@ -472,8 +472,8 @@ def found(admin, query):
 
 
 LANGUAGES = {
-    "en": ("Invoices were altered", "invoice"),
-    "de": ("Die Rechnungen wurden geändert", "Rechnung"),
+    None: ("Invoices were altered", "invoice"),
+    "DE-at": ("Die Rechnungen wurden geändert", "Rechnung"),
     "fr": ("Les factures ont été modifiées", "facture modifiée"),
     "es": ("Las facturas fueron alteradas", "factura"),
     "ru": ("Счета были изменены", "счет"),
@@ -516,7 +516,53 @@ def test_search_takes_phrases_or_and_not_and_leaves_out_what_is_not_current(admi
     assert found(admin, "turtle or herring") == {"S-1", "S-2", "S-5"}
     ranked = [row[0] for row in admin.run("SELECT report_id FROM analysis.search('blue')")]
     assert ranked == ["S-1", "S-2"], "a word of the title counts more"
-    assert len(admin.run("SELECT 1 FROM analysis.search('whale', 1)")) == 1
+    assert admin.run("SELECT report_id FROM analysis.search('blue', 1)") == [("S-1",)]
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_search_shows_the_newest_of_those_that_are_as_good(admin, is_housekept):
+    admin.store(*(make_report(f"S-{n}") for n in range(5)))
+    if is_housekept:
+        admin.housekeep()
+    for rows in (1, 3, 5):
+        asked = "SELECT report_id FROM analysis.search('nothing', %s)"
+        assert admin.run(asked, [rows]) == [(f"S-{n}",) for n in (4, 3, 2, 1, 0)[:rows]]
+
+
+def test_search_ranks_the_newest_and_says_so(admin):
+    """Of 10,000 and more; the others here are words without reports."""
+    admin.store(make_report("S-1", title="Whale"))
+    admin.housekeep()
+
+    def add(first, last):
+        admin.run(
+            "INSERT INTO intake.words SELECT ('01a2ffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid,"
+            " 1, 9, 1, false, 'AA4', 'english', 'whale' FROM generate_series(%s, %s) AS n",
+            [first, last],
+        )
+
+    asked = "SELECT report_id, is_complete FROM analysis.search('whale')"
+    add(2, 10000)
+    assert admin.run(asked) == [("S-1", True)]
+    add(10001, 10001)
+    assert admin.run(asked) == [("S-1", False)]
+    add(10002, 10002)
+    assert admin.run(asked) == []
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_search_by_a_title_alone_is_like_that_by_all_words(admin, is_housekept):
+    """Of a reader to whom narratives are hidden: its words weigh as much, and may be spelt as they like."""
+    title = unicodedata.normalize("NFD", "Größe")
+    admin.store(
+        make_report("S-1", title=title, tlp_strictest=2),
+        make_report("S-2", document={"narrative": title}),
+    )
+    if is_housekept:
+        admin.housekeep()
+    admin.run("UPDATE intake.clearance SET max_tlp = 1")
+    rows = admin.run("SELECT report_id FROM analysis.search(%s)", [unicodedata.normalize("NFC", "Größe")])
+    assert rows == [("S-1",), ("S-2",)]
 
 
 @pytest.mark.parametrize("is_housekept", [False, True])
