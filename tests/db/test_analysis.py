@@ -611,14 +611,21 @@ def make_indicator(report, type_, value, **columns):
     }  # fmt: skip
 
 
+LONGEST_HOST = "b." * 123 + "example"
+
 SEEN = {
     "192.0.2.7": {("192.0.2.7", "exact"), ("192.0.2.0/24", "around"), ("192.0.0.0/8", "around")},
     "192.0.2.0/24": {
         ("192.0.2.0/24", "exact"), ("192.0.2.7", "within"), ("192.0.2.128/25", "within"),
         ("192.0.0.0/8", "around"),
     },
-    "2001:db8::1": {("2001:db8::1", "exact"), ("2001:db8::/32", "around")},
-    "2001:DB8::/32": {("2001:db8::/32", "exact"), ("2001:db8::1", "within")},
+    "192.0.3.0/24": {("192.0.0.0/8", "around")},
+    "300.0.2.7": set(),
+    "2001:db8::1": {("2001:db8::1", "exact"), ("2001:db8::/32", "around"), ("::/0", "around")},
+    "2001:db8::/64": {("2001:db8::1", "within"), ("2001:db8::/32", "around"), ("::/0", "around")},
+    "2001:DB8::/32": {
+        ("2001:db8::/32", "exact"), ("2001:db8::1", "within"), ("::/0", "around"),
+    },
     "example.org": {
         ("example.org", "exact"), ("a.example.org", "below"),
         ("https://user@Mail.Example.org:8443/x?y", "below"), ("me@example.org", "host"),
@@ -630,16 +637,32 @@ SEEN = {
         ("http://evil.example.net\\@good.example.com/", "host"),
     },
     "198.51.100.7": {("http://198.51.100.7:8080/x.exe", "host"), ("root@[198.51.100.7]", "host")},
-    "2001:DB8:77:0::1": {("http://[2001:db8:77::1]:8080/x.exe", "host"), ("2001:db8::/32", "around")},
+    "2001:DB8:77:0::1": {
+        ("http://[2001:db8:77::1]:8080/x.exe", "host"), ("2001:db8::/32", "around"),
+        ("::/0", "around"),
+    },
+    "query.example.net": {("http://query.example.net?x@good.example.com/", "host")},
+    "fragment.example.net": {("svn+ssh://fragment.example.net#x@good.example.com/", "host")},
+    "good.example.com": set(),
+    "inner.example.net": set(),
+    "_x.test-1.example": {("http://_x.test-1.example/", "host")},
+    LONGEST_HOST: {(f"http://{LONGEST_HOST}/", "host")},
+    "a" + LONGEST_HOST: set(),
+    "org": set(),
     "mail[.]example[.]org": {("https://user@Mail.Example.org:8443/x?y", "host")},
     "hXXp://198.51.100[.]7:8080/x.exe": {("http://198.51.100.7:8080/x.exe", "exact")},
     "192.0.2[.]7": {("192.0.2.7", "exact"), ("192.0.2.0/24", "around"), ("192.0.0.0/8", "around")},
+    "hxxp://example[.]com/Path": {("http://example.com/Path", "exact")},
+    "http://example.com/hxxp": {("http://example.com/hxxp", "exact")},
     "A[.]txt": {("A[.]txt", "exact")},
+    "B[.]TXT": {("b[.]txt", "exact")},
     " ME@Example[.]org ": {("me@example.org", "exact")},
     "hxxp://example.com/" + "x" * 600: {("http://example.com/" + "x" * 600, "exact")},
     "ample.org": set(),
     "AB" * 32: {("ab" * 32, "exact")},
+    "x" * 512: {("x" * 512, "exact")},
     "x" * 600: {("x" * 600, "exact")},
+    "[.]" * 171: {("[.]" * 171, "exact")},
     "": set(),
     "%": set(),
 }  # fmt: skip
@@ -658,6 +681,13 @@ def test_seen_finds_indicators_by_value_network_and_host(admin, is_housekept):
         ("url", "http://evil.example.net\\@good.example.com/"),
         ("url", "http://198.51.100.7:8080/x.exe"), ("email", "root@[198.51.100.7]"),
         ("url", "http://[2001:db8:77::1]:8080/x.exe"), ("url", "http://./"), ("url", "http://[/"),
+        ("cidr", "::/0"), ("url", "http://192.0.3.0/"), ("url", "data:,http://inner.example.net/"),
+        ("url", "http://query.example.net?x@good.example.com/"),
+        ("url", "svn+ssh://fragment.example.net#x@good.example.com/"),
+        ("url", "http://_x.test-1.example/"), ("url", f"http://{LONGEST_HOST}/"),
+        ("url", f"http://a{LONGEST_HOST}/"), ("url", "http://example.com/Path"),
+        ("url", "http://example.com/hxxp"), ("url", "http://example.com/http"),
+        ("file-name", "b[.]txt"), ("other", "x" * 512), ("other", "[.]" * 171),
     ]  # fmt: skip
     sent = [{"type": type_, "value": value, "role": "source"} for type_, value in values]
     report = make_report(document={"indicators": sent})
@@ -703,15 +733,35 @@ def test_seen_shows_current_reports_the_newest_first_and_both_labels(admin):
         newest, oldest, between,
         indicators=[
             make_indicator(newest, "domain", value), make_indicator(oldest, "domain", value, tlp=2),
-            make_indicator(between, "domain", value),
+            make_indicator(between, "domain", value, role="target"),
         ],
     )  # fmt: skip
     store_what_is_not_current(admin, "domain", value)
-    rows = admin.run("SELECT report_id, report_tlp, tlp FROM analysis.seen(%s)", [value])
+    rows = admin.run("SELECT report_id, report_tlp, tlp, role FROM analysis.seen(%s)", [value])
     assert rows == [
-        ("S-1", "TLP:GREEN", "TLP:GREEN"), ("S-3", "TLP:CLEAR", "TLP:GREEN"),
-        ("S-2", "TLP:GREEN", "TLP:AMBER"),
+        ("S-1", "TLP:GREEN", "TLP:GREEN", "source"), ("S-3", "TLP:CLEAR", "TLP:GREEN", "target"),
+        ("S-2", "TLP:GREEN", "TLP:AMBER", "source"),
     ]  # fmt: skip
+
+
+def test_seen_orders_what_came_at_one_time(admin):
+    reports = [make_report() for _ in range(5)]
+    values = [("url", "http://b.example.net/"), ("domain", "c.example.net"), ("domain", "a.example.net")]
+    admin.store(
+        *reports, indicators=[make_indicator(each, *value) for value in values for each in reports]
+    )
+    rows = admin.run("SELECT report::text, type, indicator FROM analysis.seen('example.net')")
+    assert rows == sorted(rows)
+    assert len(rows) == 15
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_indicator_without_a_label_has_that_of_its_report(admin, is_housekept):
+    sent = [{"type": "domain", "value": "c2.example.net", "role": "source"}]
+    admin.store(make_report(tlp=2, document={"indicators": sent}))
+    if is_housekept:
+        admin.housekeep()
+    assert admin.run("SELECT tlp FROM analysis.seen('example.net')") == [("TLP:AMBER",)]
 
 
 @pytest.mark.parametrize("is_housekept", [False, True])
@@ -773,6 +823,41 @@ def test_reports_are_related_by_what_is_long_too(admin, is_housekept):
     assert rows == [(second["id"],)]
 
 
+def test_indicator_relates_more_than_malware_and_that_more_than_a_technique(admin):
+    technique = {"techniques": ["T1566"]}
+    first = make_report("R-1", malware=["lockbit"], document=technique)
+    same_hosts = make_report("R-2")
+    same_malware, same_technique = make_report("R-3", malware=["lockbit"]), make_report("R-4", document=technique)
+    hosts = [f"{n}.example.net" for n in "cab"]
+    admin.store(
+        first, same_hosts, same_malware, same_technique,
+        indicators=[make_indicator(each, "domain", host) for host in hosts for each in (first, same_hosts)],
+    )  # fmt: skip
+    rows = admin.run("SELECT report_id, score::text, shared FROM analysis.related(%s)", [first["id"]])
+    assert rows == [
+        ("R-2", "8.192", [f"indicator {host}" for host in sorted(hosts)]),
+        ("R-3", "1.820", ["malware lockbit"]),
+        ("R-4", "0.455", ["technique T1566"]),
+    ]
+
+
+@pytest.mark.parametrize("is_housekept", [False, True])
+def test_report_above_the_clearance_is_not_found_by_what_has_a_looser_label(admin, is_housekept):
+    """The daemon takes no such report; nothing but the label of the report hides it here."""
+    hidden, shown = (make_report(tlp=tlp, tlp_strictest=tlp) for tlp in (4, 1))
+    admin.store(
+        hidden, shown, indicators=[make_indicator(each, "ipv4", "192.0.2.7") for each in (hidden, shown)]
+    )
+    if is_housekept:
+        admin.housekeep()
+    admin.run("UPDATE intake.clearance SET max_tlp = 3")
+    for function in ("seen('192.0.2.7')", "indicators_in('192.0.2.0/24')"):
+        rows = admin.run(f"SELECT report::text FROM analysis.{function}")
+        assert rows == [(shown["id"],)], function
+    for each in (hidden, shown):
+        assert admin.run("SELECT * FROM analysis.related(%s)", [each["id"]]) == []
+
+
 def test_what_more_than_a_thousand_reports_have_relates_none(admin):
     crowd = [make_report(malware=["common"]) for _ in range(1001)]
     asked = "SELECT count(*) FROM analysis.related(%s, 10000)"
@@ -828,7 +913,7 @@ def test_timeline_has_every_step(admin):
     most = "SELECT count(*) FROM analysis.timeline('2026-11-01Z', '2026-11-08Z', make_interval(secs => %s))"
     assert admin.run(most, [7 * 8.64]) == [(10000,)]
     with pytest.raises(psycopg2.errors.InvalidParameterValue, match="at most 10,000 steps"):
-        admin.run(most, [7 * 8.63])
+        admin.run(most, [7 * 8.6395])
     for step in ("0 seconds", "-1 hour", "1 second"):
         with pytest.raises(psycopg2.errors.InvalidParameterValue):
             admin.run("SELECT * FROM analysis.timeline('2026-11-01Z', '2026-12-01Z', %s)", [step])
@@ -905,6 +990,12 @@ def test_campaigns_hang_together_by_rare_indicators(admin):
     ]
 
 
+def test_roots_are_the_smallest_numbers_that_hang_together(admin):
+    asked = "SELECT intake.roots(%s, %s, 6)"
+    assert admin.run(asked, [[4, 3, 2], [3, 2, 1]]) == [([1, 1, 1, 1, 5, 6],)]
+    assert admin.run(asked, [[2, 5, 2], [6, 3, 5]]) == [([1, 2, 2, 4, 2, 2],)]
+
+
 def test_campaigns_are_of_the_current_reports_of_a_time(admin):
     """The first instant belongs to it, the last does not."""
     first, last = "2026-11-01T00:00:00Z", "2026-11-30T23:59:59.999999Z"
@@ -968,7 +1059,8 @@ def test_there_may_be_no_campaign(admin):
     assert admin.run("SELECT * FROM analysis.campaigns") == []
     assert admin.run(asked) == []
     crowd = [make_report() for _ in range(25)]
-    admin.store(crowd[0], indicators=[make_indicator(crowd[0], "domain", "popular.example")])
+    same = [make_indicator(crowd[0], "domain", "popular.example", role=role) for role in ("source", "other")]
+    admin.store(crowd[0], indicators=same)
     assert admin.run(asked) == []
     popular = [make_indicator(each, "domain", "popular.example") for each in crowd[1:]]
     admin.store(*crowd[1:], indicators=popular)
