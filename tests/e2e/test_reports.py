@@ -7,6 +7,9 @@ import random
 import threading
 import urllib.parse
 import uuid
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
@@ -346,6 +349,132 @@ def test_absent_members_are_shown_with_their_documented_defaults(daemon, alpha, 
         user="analyst",
     )
     assert shown == [(1, "new", "suspected", "en", category["rsit"][:1])]
+
+
+def moment(text):
+    return text and datetime.fromisoformat(text)
+
+
+def as_analysts_see(report, taxonomy):
+    """The row of analysis.report, but for what the daemon gives it."""
+    categories = {one["code"]: one for one in taxonomy["categories"]}
+    category = categories[report["category"]]
+    times, severity, sharing, impact, actor = (
+        report.get(name, {}) for name in ("times", "severity", "sharing", "impact", "actor")
+    )
+    loss = impact.get("loss", {})
+    places = [impact, *report.get("victims", [])]
+    further = report.get("additional_categories", [])
+    return {
+        "partner": "alpha",
+        "reporter_org": report["reporter"]["org"],
+        "report_id": report["report_id"],
+        "revision": report.get("revision", 1),
+        "taxonomy_version": taxonomy["version"],
+        **{f"{name}_at": moment(times.get(name))
+           for name in ("detected", "started", "reported", "contained", "ended", "recovered")},
+        "category": report["category"],
+        "category_title": category["title"],
+        "additional_categories": further,
+        "primary_area": category["primary_area"],
+        "action_areas": report["action_areas"],
+        "rsit": report.get("rsit", category["rsit"][:1]),
+        "tlp": report["tlp"],
+        "pap": report.get("pap"),
+        "severity": severity["level"],
+        "score": severity.get("score"),
+        "confidence": report.get("confidence"),
+        "status": report.get("status", "new"),
+        "determination": report.get("determination", "suspected"),
+        "critical": any(categories[code].get("critical", False) for code in (report["category"], *further)),
+        "title": report["title"],
+        "narrative": report["narrative"],
+        "language": report.get("language", "en"),
+        "countries": {*impact.get("countries", []), *(p["country"] for p in places if "country" in p)},
+        "sectors": {*impact.get("sectors", []), *(p["sector"] for p in places if "sector" in p)},
+        "people_affected": impact.get("people_affected"),
+        "loss_amount": Decimal(loss["amount"]) if loss else None,
+        "loss_currency": loss.get("currency"),
+        "actor_kind": actor.get("kind"),
+        "actor_name": actor.get("name"),
+        "malware": report.get("malware", []),
+        "assistance_requested": report.get("assistance", {}).get("requested"),
+        "law_enforcement_notified": report.get("legal", {}).get("law_enforcement_notified"),
+        "sharing_law_enforcement": sharing.get("law_enforcement"),
+        "sharing_audience": sharing.get("audience", []),
+        "embargo_until": moment(sharing.get("embargo_until")),
+        "payload": report,
+    }  # fmt: skip
+
+
+def parts_as_analysts_see(report):
+    """{view: rows}: one row an element."""
+    def members(element, *names, **defaults):
+        return (*(element.get(name) for name in names), *(element.get(n, d) for n, d in defaults.items()))
+
+    return {
+        "victim": [members(each, "kind", "name", "sector", "country", "count", "notified", protected=False)
+                   for each in report.get("victims", [])],
+        "technique": [(each,) for each in report.get("techniques", [])],
+        "vulnerability": [(each,) for each in report.get("vulnerabilities", [])],
+        "reference": [members(each, "kind", "value", "org") for each in report.get("references", [])],
+        "related_report": [members(each, "org", "report_id", "relation")
+                           for each in report.get("related_reports", [])],
+        "attachment": [members(each, "name", "media_type", "size", "sha256", "description", tlp=report["tlp"])
+                       for each in report.get("attachments", [])],
+        "indicator": [
+            (*members(each, "type", "value", "role", "confidence", tlp=report["tlp"]),
+             moment(each.get("first_seen")), moment(each.get("last_seen")))
+            for each in report.get("indicators", [])
+        ],
+    }  # fmt: skip
+
+
+PART_COLUMNS = {
+    "victim": "kind, name, sector, country, count, notified, protected",
+    "technique": "technique",
+    "vulnerability": "vulnerability",
+    "reference": "kind, value, org",
+    "related_report": "org, report_id, relation",
+    "attachment": "name, media_type, size_bytes, sha256, description, tlp",
+    "indicator": "type, value, role, confidence, tlp, first_seen, last_seen",
+}
+
+
+@pytest.mark.parametrize("name", ["smallest", *(path.stem for path in EXAMPLES)])
+def test_views_show_what_a_report_says(daemon, alpha, name):
+    """In every column; the examples together have every member."""
+    example = next((json.loads(p.read_bytes()) for p in EXAMPLES if p.stem == name), smallest_report())
+    report = {**example, "report_id": new_report_id()}
+    receipt = alpha.post(report).json
+    daemon.rows("INSERT INTO intake.clearance VALUES ('analyst', 4)")
+    try:
+        with closing(daemon.postgres.connect(daemon.database, "analyst")) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT * FROM analysis.report WHERE id = %s", [receipt["id"]])
+            columns = [column.name for column in cursor.description]
+            (row,) = cursor.fetchall()
+            shown = dict(zip(columns, row))
+            assert shown.pop("id") == receipt["id"]
+            assert shown.pop("received_at") == moment(receipt["received_at"])
+            for several in ("countries", "sectors"):
+                assert len(shown[several]) == len(set(shown[several]))
+                shown[several] = set(shown[several])
+            assert shown == as_analysts_see(report, alpha.get("/v1/taxonomy").json)
+
+            cursor.execute(
+                f"SELECT {', '.join(columns)} FROM analysis.report_history WHERE id = %s", [receipt["id"]]
+            )
+            assert cursor.fetchall() == [row]
+            for view, rows in parts_as_analysts_see(report).items():
+                cursor.execute(
+                    f"SELECT {PART_COLUMNS[view]} FROM analysis.{view}"
+                    " WHERE report = %s AND received_at = %s",
+                    [receipt["id"], receipt["received_at"]],
+                )
+                assert sorted(cursor.fetchall(), key=repr) == sorted(rows, key=repr), view
+    finally:
+        daemon.rows("DELETE FROM intake.clearance WHERE user_name = 'analyst'")
 
 
 def test_equal_indicators_are_stored_once(daemon, alpha):
