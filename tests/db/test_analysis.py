@@ -1067,6 +1067,80 @@ def test_there_may_be_no_campaign(admin):
     assert admin.run(asked) == []
 
 
+# ---- revisions and parts
+
+
+def test_history_shows_every_revision_with_its_flags_in_the_order_of_partner_mode_and_revision(admin):
+    first, drill = make_report("H-1"), make_report("H-1", partner_id=2, is_exercise=True)
+    admin.store(drill, make_report("H-1", is_test=True), first, make_report("H-2"))
+    admin.retract(first)
+    for revision in (2, 3):
+        admin.store(make_report("H-1", revision=revision))
+    rows = admin.run(
+        "SELECT partner, is_test, revision, is_current, is_retracted, is_exercise, retraction_reason"
+        " FROM analysis.revisions('H-1')"
+    )
+    assert rows == [
+        ("alpha", False, 1, False, True, False, "R"), ("alpha", False, 2, False, False, False, None),
+        ("alpha", False, 3, True, False, False, None), ("alpha", True, 1, True, False, False, None),
+        ("beta", False, 1, True, False, True, None),
+    ]  # fmt: skip
+    admin.retract(make_report("H-1", revision=3))
+    current = "SELECT partner, is_test FROM analysis.revisions('H-1') WHERE is_current"
+    assert admin.run(current) == [("alpha", True), ("beta", False)]
+
+
+def test_attachments_are_those_of_current_reports_each_under_its_label(admin):
+    def make(**members):
+        files = [{"name": "report's"}, {"name": "own", "tlp": "TLP:RED"}]
+        return make_report(tlp=2, tlp_strictest=4, document={"attachments": files}, **members)
+
+    shown, old, gone = make(), make(), make()
+    admin.store(shown, old, gone, make(is_test=True), make(is_exercise=True))
+    admin.store(make_report(old["report_id"], revision=2))
+    admin.retract(gone)
+    asked = "SELECT report::text, name, tlp FROM analysis.attachment ORDER BY tlp"
+    rows = [(shown["id"], "report's", "TLP:AMBER"), (shown["id"], "own", "TLP:RED")]
+    for max_tlp, count in ((4, 2), (3, 1), (2, 1), (1, 0)):
+        admin.run("UPDATE intake.clearance SET max_tlp = %s", [max_tlp])
+        assert admin.run(asked) == rows[:count]
+
+
+def test_name_of_a_protected_victim_is_hidden_even_where_the_payload_is_not(admin):
+    """The daemon lets no such payload be seen."""
+    victims = [{"name": "A", "protected": True}, {"name": "B", "protected": False}, {"name": "C"}]
+    admin.store(make_report(document={"victims": victims}))
+    asked = "SELECT name, protected FROM analysis.victim ORDER BY protected DESC, name"
+    for max_tlp, name in ((3, "A"), (2, None)):
+        admin.run("UPDATE intake.clearance SET max_tlp = %s", [max_tlp])
+        assert admin.run(asked) == [(name, True), ("B", False), ("C", False)]
+
+
+def test_clearance_is_that_of_the_reader(admin):
+    asked = "SELECT * FROM analysis.clearance"
+    assert admin.run(asked) == [("postgres", "TLP:RED", None, None, False)]
+    admin.run("INSERT INTO intake.clearance VALUES ('analyst', 3)")
+    admin.run("UPDATE intake.clearance SET partners = '{beta}', areas = '{AA4}', is_law_enforcement = true"
+              " WHERE user_name = 'postgres'")  # fmt: skip
+    assert admin.run(asked) == [("postgres", "TLP:RED", ["beta"], ["AA4"], True)]
+    admin.run("DELETE FROM intake.clearance WHERE user_name = 'postgres'")
+    assert admin.run(asked) == [("postgres", "TLP:GREEN", None, None, False)]
+
+
+def test_refusals_are_shown_as_they_were_noted(admin):
+    admin.run(
+        "INSERT INTO intake.refusal VALUES ('2026-11-09Z', 2, '/v1/reports', 422, 'report-invalid',"
+        " '{type}', '{/title}', '\\x00ff', 7, 3)"
+    )
+    rows = admin.run(
+        "SELECT refused_at = '2026-11-09Z', partner, path, status, problem, codes, pointers, sha256,"
+        " size_bytes, unrecorded FROM analysis.refusal"
+    )
+    assert rows == [
+        (True, "beta", "/v1/reports", 422, "report-invalid", ["type"], ["/title"], "00ff", 7, 3)
+    ]
+
+
 # ---- payloads
 
 
