@@ -212,6 +212,24 @@ def test_an_erasure_takes_a_thousand_revisions_at_a_time(operator):
         erase(operator, *unknown)
 
 
+def test_reports_between_erased_ones_keep_their_parts(session, operator, admin):
+    """Parts are looked for by ranges of ids, in which those of others lie."""
+    sent = [{"type": "domain", "value": "between.example.org", "role": "source"}]
+    first, between, last = (
+        make_report(new_key(), id=uuid_at(1700000000 + n), payload=document(indicators=sent))
+        for n in range(3)
+    )
+    values = [i for each in (first, between, last) for i in make_indicators(each, 1)]
+    session.store(first, between, last, indicators=values)
+    housekeep(admin)
+    admin.query("DELETE FROM intake.emptied_range")
+    assert erase(operator, first, last)["erased_indicators"] == 2
+    assert left_of(admin, first, last) == set()
+    assert {"report", "indicator", "host", "words"} <= left_of(admin, between)
+    emptied = "SELECT DISTINCT of_table::text AS name FROM intake.emptied_range ORDER BY 1"
+    assert [row["name"] for row in admin.query(emptied)] == ["intake.host", "intake.indicator"]
+
+
 def test_answers_for_what_is_erased(session, operator):
     """The same digest is a repeat; everything else of a whole report is refused."""
     key = new_key()
@@ -340,12 +358,17 @@ def test_log_of_erasures(session, operator):
 
 def test_entry_of_the_log_is_gone_on_with_by_whom_it_names(session, operator, admin):
     """What is erased stands under the name of who does it, and as what it is."""
-    own = erase(operator, make_report(new_key()))["erasure"]
+    reports = [make_report(new_key()) for _ in range(2)]
+    session.store(*reports)
+    own = erase(operator, reports[0])["erasure"]
     theirs = erase(admin, make_report(new_key()))["erasure"]
     (run,) = admin.query("SELECT erasure FROM intake.retention_step(1)")
     more = "SELECT erasure FROM intake.erase('{}', true, 'report', 'a', 'r', %s)"
     step = "SELECT * FROM intake.retention_step(1, %s)"
     assert operator.query(more, [own]) == [{"erasure": own}]
+    operator.query(more.replace("'{}'", "%s::uuid[]"), [[reports[1]["id"]], own])
+    (entry,) = (row for row in operator.query("SELECT * FROM intake.erasures()") if row["id"] == own)
+    assert (entry["reports"], entry["revisions"], entry["indicators"]) == (2, 2, 4)
     for statement, number in ((more, theirs), (step, run["erasure"]), (step, own)):
         with pytest.raises(psycopg2.errors.NoDataFound):
             operator.query(statement, [number])
@@ -812,8 +835,10 @@ def test_what_was_emptied_is_found_fast_again(aged, operator, admin, session, po
     assert rows == 20 and blocks > 100
     # Not yet: somebody may still see the rows.
     tidy = "SELECT intake.retention_tidy(1000) AS n"
-    assert operator.query(tidy) == [{"n": 0}]
-    admin.query("UPDATE intake.emptied_range SET noted_at = noted_at - interval '2 hours'")
+    for age in ("0", "59 minutes"):
+        admin.query("UPDATE intake.emptied_range SET noted_at = now() - %s::interval", [age])
+        assert operator.query(tidy) == [{"n": 0}]
+    admin.query("UPDATE intake.emptied_range SET noted_at = now() - interval '61 minutes'")
     # Where rows went again just now, it is as if they were the first.
     erase(operator, young.pop())
     late = "SELECT count(*)::int AS n, bool_and(first_block % 16 = 0) AS is_first FROM intake.emptied_range"
