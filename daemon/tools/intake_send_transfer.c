@@ -84,18 +84,13 @@ static const struct hopeless {
 	CURLcode code;
 	enum outcome outcome;
 	const char *what; /* before libcurl's own words */
-	const char *hint; /* behind them; NULL: trust_hint */
 } hopeless_ends[] = {
-	{CURLE_PEER_FAILED_VERIFICATION, OUTCOME_TLS, "the server is not trusted", NULL},
-	{CURLE_SSL_CACERT_BADFILE, OUTCOME_LOCAL, "the file of --ca cannot be used", ""},
-	{CURLE_SSL_CERTPROBLEM, OUTCOME_LOCAL, "what --cert or --key names cannot be used", ""},
-	{CURLE_SSL_ENGINE_NOTFOUND, OUTCOME_LOCAL, "OpenSSL has nothing that serves PKCS#11 URIs",
-		"; Debian's package is libengine-pkcs11-openssl"},
-	{CURLE_SSL_ENGINE_SETFAILED, OUTCOME_LOCAL, "OpenSSL's engine for PKCS#11 fails", ""},
-	{CURLE_SSL_ENGINE_INITFAILED, OUTCOME_LOCAL, "OpenSSL's engine for PKCS#11 fails", ""},
-	{CURLE_SSL_CIPHER, OUTCOME_TLS, "TLS cannot be agreed on", ""},
-	{CURLE_OUT_OF_MEMORY, OUTCOME_LOCAL, "memory is short", ""},
-	{CURLE_URL_MALFORMAT, OUTCOME_USAGE, "--url cannot be used", ""},
+	{CURLE_PEER_FAILED_VERIFICATION, OUTCOME_TLS, "the server is not trusted"},
+	{CURLE_SSL_CACERT_BADFILE, OUTCOME_LOCAL, "the file of --ca cannot be used"},
+	{CURLE_SSL_CERTPROBLEM, OUTCOME_LOCAL, "what --cert or --key names cannot be used"},
+	{CURLE_SSL_CIPHER, OUTCOME_TLS, "TLS cannot be agreed on"},
+	{CURLE_OUT_OF_MEMORY, OUTCOME_LOCAL, "memory is short"},
+	{CURLE_URL_MALFORMAT, OUTCOME_USAGE, "--url cannot be used"},
 };
 
 /* What helps against a server that is not trusted. */
@@ -110,6 +105,20 @@ static const char *trust_hint(long verdict)
 	default:
 		return "; --ca says who may vouch for it";
 	}
+}
+
+/* What may help, behind libcurl's own words. */
+static const char *hint(const struct transfer *transfer, CURLcode code)
+{
+	if (code == CURLE_PEER_FAILED_VERIFICATION) {
+		return trust_hint(transfer->verdict);
+	}
+	/* To libcurl an engine that is not there is like a key that is not in the token. */
+	if (code == CURLE_SSL_CERTPROBLEM && transfer->credential->is_for_engine) {
+		return "; PKCS#11 URIs are served by OpenSSL's engine, in Debian's package "
+		       "libengine-pkcs11-openssl";
+	}
+	return "";
 }
 
 /*
@@ -164,8 +173,7 @@ static void set_lost(struct transfer *transfer, const struct lane *lane, CURLcod
 			end->result = TRANSFER_HOPELESS;
 			end->outcome = hopeless_ends[i].outcome;
 			snprintf(reason, reason_size, "%s: %s%s", hopeless_ends[i].what, words,
-				hopeless_ends[i].hint != NULL ? hopeless_ends[i].hint
-							      : trust_hint(transfer->verdict));
+				hint(transfer, code));
 			return;
 		}
 	}
