@@ -862,10 +862,19 @@ def test_what_was_emptied_is_found_fast_again(aged, operator, admin, session, po
 def test_policies_are_listed_changed_and_removed(operator):
     policy(operator, keep="5 years")
     policy(operator, tlp="TLP:RED", category="spam", keep="1 year")
+    policy(operator, tlp="TLP:CLEAR", keep="2 years")
+    policy(operator, category="spam", keep="3 years")
+    policy(operator, category="phishing", keep="4 years")
+    first_set_at = operator.query("SELECT set_at FROM intake.retention_policies()")[-1]["set_at"]
     policy(operator, keep="6 years")
+    listed = operator.query("SELECT * FROM intake.retention_policies()")
+    assert listed[-1]["set_at"] > first_set_at
     rows = operator.query("SELECT tlp, category, keep::text, set_by FROM intake.retention_policies()")
     assert [tuple(row.values()) for row in rows] == [
+        (None, "phishing", "4 years", "operator"),
         ("TLP:RED", "spam", "1 year", "operator"),
+        (None, "spam", "3 years", "operator"),
+        ("TLP:CLEAR", None, "2 years", "operator"),
         (None, None, "6 years", "operator"),
     ]
     operator.query("SELECT intake.retention_remove(NULL, NULL)")
