@@ -223,7 +223,7 @@ def test_answer_that_is_none_is_told_and_not_taken(sender, world, status, body, 
 @pytest.mark.parametrize(
     "answer",
     [
-        (503, b"", [("Retry-After", "60")]),
+        (503, b"Busy.\nCome back later.\n", [("Retry-After", "60")]),
         (200, line_of(1, 429, problem=problem("quota"), retry_after=60)),
     ],
     ids=["header", "line"],

@@ -107,9 +107,13 @@ def test_expired_certificate_is_told_before_anything_is_sent(tmp_path, daemon, w
     assert_ends(sender, 3, credential.certificate, "has expired")
 
 
+def alert(number):
+    return bytes([21, 3, 3, 0, 2, 2, number])
+
+
 @contextmanager
-def alerting(number):
-    """The URL of a server that ends each handshake with this fatal alert."""
+def ending_handshakes(answer):
+    """The URL of a server that says this, and no more, to whoever begins a handshake."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
@@ -120,7 +124,7 @@ def alerting(number):
                     return
                 with connection:
                     connection.recv(4096)
-                    connection.sendall(bytes([21, 3, 3, 0, 2, 2, number]))
+                    connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -133,7 +137,7 @@ def alerting(number):
 
 @pytest.mark.parametrize("number", [40, 46], ids=["handshake_failure", "certificate_unknown"])
 def test_alert_that_is_about_the_partner_ends_the_run(sender, number):
-    with alerting(number) as url:
+    with ending_handshakes(alert(number)) as url:
         assert_ends(sender, 4, "the server refuses the connection", url=url, give_up_after=20)
 
 
@@ -145,7 +149,15 @@ def test_alert_that_is_about_the_partner_ends_the_run(sender, number):
 )
 def test_alert_that_speaks_of_broken_bytes_does_not_end_the_run(sender, number):
     """What stands between has changed a byte, perhaps once: the certificate is as good as before."""
-    with alerting(number) as url:
+    with ending_handshakes(alert(number)) as url:
+        assert_ends(sender, 6, "given up after 1 s without progress", url=url, give_up_after=1)
+
+
+def test_own_alert_is_no_refusal(sender):
+    """A server that takes up an older version is told so in one, and has said nothing of certificates."""
+    hello = b"\x03\x03" + bytes(32) + b"\x00\xc0\x2f\x00"
+    record = b"\x16\x03\x03" + (len(hello) + 4).to_bytes(2, "big") + b"\x02\x00\x00" + bytes([len(hello)])
+    with ending_handshakes(record + hello) as url:
         assert_ends(sender, 6, "given up after 1 s without progress", url=url, give_up_after=1)
 
 
@@ -164,18 +176,26 @@ def test_suspended_partner_ends_the_run(tmp_path, world):
         assert "The partner is suspended" in sender.run("b.json").stderr
 
 
-def test_server_that_is_not_intaked_ends_the_run(sender, tmp_path, world):
-    """One that answers everything with a page."""
+@pytest.mark.parametrize(
+    "arguments, status, words",
+    [
+        ([], 5, ["https://localhost:", "does not answer as intaked does"]),
+        (["-tls1_2"], 4, ["the server refuses the connection", "protocol version"]),
+    ],
+    ids=["page", "older TLS"],
+)
+def test_server_that_is_not_intaked_ends_the_run(sender, world, arguments, status, words):
+    """One that answers everything with a page, and one that speaks no TLS 1.3."""
     port = free_port()
     credential = world.server_credential
     server = subprocess.Popen(
         ["openssl", "s_server", "-www", "-accept", str(port), "-cert", credential.certificate,
-         "-key", credential.key],
+         "-key", credential.key, *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         url = f"https://localhost:{port}"
-        assert_ends(sender, 5, url, "does not answer as intaked does", url=url, give_up_after=20)
+        assert_ends(sender, status, *words, url=url, give_up_after=20)
     finally:
         server.kill()
         server.communicate()
