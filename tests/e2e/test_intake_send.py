@@ -4,10 +4,11 @@
 import json
 import re
 import subprocess
+import threading
 
 import pytest
 
-from harness import BUILD, ROOT
+from harness import BUILD, ROOT, wait_until
 from reports import DATA, EXAMPLES, smallest_report, usual_report
 from sender import (
     PROGRAM, RESULTS, Sender, answering, environment, sha256, stored, write_document, write_lines,
@@ -243,6 +244,33 @@ def test_server_that_fails_is_asked_less_and_less(sender, world):
     with answering(world.server_credential, 200, WHO, (503, b""), asked) as url:
         assert sender.run("a.ndjson", url=url, give_up_after=5).returncode == 6
     assert 2 <= len(asked) <= 5
+
+
+class Unanswered(list):
+    """Of what was asked; who asks waits until the test is over."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_over = threading.Event()
+
+    def append(self, body):
+        super().append(body)
+        self.is_over.wait(60)
+
+
+def test_answer_that_does_not_come_is_not_waited_for_long_after_a_signal(sender, world):
+    write_document(sender.folder / "a.json", smallest_report())
+    asked = Unanswered()
+    with answering(world.server_credential, 200, WHO, asked=asked) as url:
+        try:
+            with sender.start("a.json", url=url) as running:
+                wait_until(lambda: asked, "the report is sent")
+                running.interrupt()
+                status, out, err = running.wait(timeout=12)
+        finally:
+            asked.is_over.set()
+    assert (status, out) == (130, "")
+    assert "interrupted" in err
 
 
 def test_reason_that_ends_a_batch_may_stand_at_a_line_that_is_not_sent_yet(sender, world):
