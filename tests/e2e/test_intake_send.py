@@ -270,7 +270,7 @@ def test_answer_that_does_not_come_is_not_waited_for_long_after_a_signal(sender,
         finally:
             asked.is_over.set()
     assert (status, out) == (130, "")
-    assert "interrupted" in err
+    assert "intake-send: interrupted\n" in err
 
 
 def test_reason_that_ends_a_batch_may_stand_at_a_line_that_is_not_sent_yet(sender, world):

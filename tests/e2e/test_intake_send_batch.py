@@ -10,7 +10,7 @@ import pytest
 
 from certificates import openssl
 from client import encode
-from harness import ROOT, wait_until
+from harness import PATIENCE, ROOT, wait_until
 from reports import EXAMPLES, smallest_report, usual_report
 from sender import PROGRAM, RESULTS, Sender, environment, sha256, stored, write_document, write_lines
 
@@ -132,9 +132,10 @@ def test_batches_are_as_long_as_the_bytes_allow(sender, daemon, batch_bytes, exp
 
 
 def test_pipe_is_sent_as_it_comes(sender, daemon):
-    """The first report when the second begins, later ones at once, while the pipe is still open."""
+    """The first report when the second begins, later ones at once, while the pipe is still open. To wait
+    for it is no lack of progress."""
     reports = [smallest_report() for _ in range(4)]
-    with sender.start("-", stdin=subprocess.PIPE) as running:
+    with sender.start("-", stdin=subprocess.PIPE, give_up_after=int(3 * PATIENCE)) as running:
 
         def write(*some):
             for report in some:
@@ -145,6 +146,8 @@ def test_pipe_is_sent_as_it_comes(sender, daemon):
         wait_until(lambda: all(stored(daemon, *reports[:2])), "the first two are stored")
         write(reports[2])
         wait_until(lambda: all(stored(daemon, reports[2])), "the third is stored")
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.process.wait(timeout=4 * PATIENCE)
         write(reports[3])
         running.process.stdin.close()
         running.process.stdin = None
