@@ -279,6 +279,15 @@ def test_report_that_is_too_long_is_refused_alone(sender, daemon):
         assert (status, bool(stored(daemon, document)[0])) == ((0, True) if number == 1 else (1, False))
 
 
+def test_report_that_no_server_would_take_is_not_sent(sender, daemon):
+    """Of more than 16 MiB; it is in the result file like what a server has refused."""
+    reports = [smallest_report(narrative="x" * (16 << 20)), smallest_report()]
+    write_lines(sender.folder / "a.ndjson", *reports)
+    assert sender.run("a.ndjson").returncode == 1
+    assert [bool(digest) for digest in stored(daemon, *reports)] == [False, True]
+    assert [line["status"] for line in sorted(sender.results(), key=lambda line: line["line"])] == [413, 201]
+
+
 # --- validation ---
 
 
