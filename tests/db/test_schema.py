@@ -1099,8 +1099,11 @@ def test_user_is_refused_everything_else(postgres, database, user):
 
 def test_analyst_reads_the_views_up_to_the_clearance(session, admin, postgres, database):
     label = "clearance"
+    add = "SELECT intake.partner_add('views', '', '{a.example.org}', false, true) AS partner_id"
+    (enrolled,) = admin.query(add)
     reports = [
-        make_report(new_key(), tlp=tlp, tlp_strictest=max(tlp, 2), title=label) for tlp in range(5)
+        make_report(new_key(), tlp=tlp, tlp_strictest=max(tlp, 2), title=label, **enrolled)
+        for tlp in range(5)
     ]
     session.store(*reports)
     seen = "SELECT tlp, payload IS NULL AS is_veiled FROM analysis.report WHERE title = %s"
