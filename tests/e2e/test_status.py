@@ -159,8 +159,8 @@ def test_what_is_no_command_is_told(daemon):
 def ask_in_pieces(daemon, *pieces):
     """Everything that comes on one connection of the control socket."""
     with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(daemon.settings["control.path"]))  # waits where the backlog is full
         control.settimeout(5)  # shorter than the ten seconds that a line may take
-        control.connect(str(daemon.settings["control.path"]))
         with suppress(ConnectionError), control.makefile("rb") as answer:
             for piece in pieces:
                 control.sendall(piece)
