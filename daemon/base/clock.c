@@ -26,6 +26,11 @@ int64_t clock_wall_us(void)
 	return read_us(CLOCK_REALTIME);
 }
 
+int64_t clock_wall_s(void)
+{
+	return time(NULL);
+}
+
 int64_t clock_wall_of_monotonic(int64_t monotonic_us)
 {
 	return clock_wall_us() - (clock_monotonic_us() - monotonic_us);

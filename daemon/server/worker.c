@@ -112,7 +112,7 @@ void worker_arm_turn(struct worker *worker)
 
 void worker_review(struct worker *worker)
 {
-	worker->reviewed_at_s = clock_wall_us() / 1000000;
+	worker->reviewed_at_s = clock_wall_s();
 	worker->review_next = 0;
 	worker_arm_turn(worker);
 }

@@ -85,12 +85,13 @@ void worker_end_if_drained(struct worker *worker, int64_t now_ms)
 
 /*
  * Who was let in by a list that has run out since, or by an authority that has expired, is judged
- * again: a connection must not outlive them.
+ * again: a connection must not outlive them. By the clock that OpenSSL reads: by a finer one it
+ * would be asked a moment too early, and not again.
  */
 static void review_after_expiry(struct worker *worker)
 {
 	const struct tls_expiry *expiry = &worker->generation->tls_expiry;
-	int64_t now_s = clock_wall_us() / 1000000;
+	int64_t now_s = clock_wall_s();
 	for (size_t i = 0; i < expiry->time_count; i++) {
 		if (expiry->times_s[i] > worker->reviewed_at_s && expiry->times_s[i] <= now_s) {
 			worker_review(worker);

@@ -17,6 +17,8 @@
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
 int64_t clock_wall_us(void);
+/* Unix seconds as time(2) has them, and OpenSSL with it: when one begins, later by up to a tick. */
+int64_t clock_wall_s(void);
 /* When that was by the wall clock as it goes now: its age is right although that clock was set. */
 int64_t clock_wall_of_monotonic(int64_t monotonic_us);
 /* RFC 3339 in UTC with six digits of fraction; years 1970 to 9999. */

@@ -12,6 +12,7 @@ static int64_t monotonic_us = INT64_C(1000000000);
 int64_t __wrap_clock_monotonic_us(void);
 int64_t __wrap_clock_monotonic_ms(void);
 int64_t __wrap_clock_wall_us(void);
+int64_t __wrap_clock_wall_s(void);
 
 int64_t __wrap_clock_monotonic_us(void)
 {
@@ -26,6 +27,11 @@ int64_t __wrap_clock_monotonic_ms(void)
 int64_t __wrap_clock_wall_us(void)
 {
 	return wall_us;
+}
+
+int64_t __wrap_clock_wall_s(void)
+{
+	return wall_us / 1000000;
 }
 
 void fake_clock_advance_us(int64_t us)
