@@ -7,7 +7,7 @@ import threading
 import time
 import unicodedata
 import uuid
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
@@ -366,25 +366,28 @@ def test_housekeeping_derives_what_a_report_shares_once(admin):
             admin.retract(report)
 
 
+@contextmanager
+def elsewhere(world, database, statement):
+    """Another session has begun a transaction with this, and holds its locks meanwhile."""
+    with closing(world.postgres.connect(database)) as other:
+        other.autocommit = False
+        other.cursor().execute(statement)
+        yield
+        other.rollback()
+
+
 def test_housekeeping_leaves_changes_to_whoever_is_at_them(world, database, admin):
     """Another daemon, or an erasure, which takes them itself."""
     admin.store(make_report())
-    other = world.postgres.connect(database)
-    other.autocommit = False
-    with closing(other):
-        other.cursor().execute("LOCK TABLE intake.turn IN EXCLUSIVE MODE")
+    with elsewhere(world, database, "LOCK TABLE intake.turn IN EXCLUSIVE MODE"):
         assert admin.housekeep() == 0
-        other.rollback()
-        assert admin.housekeep() == 1
+    assert admin.housekeep() == 1
 
 
 def test_housekeeping_does_not_wait_for_whoever_maintains_the_values(world, database, admin):
     admin.store(make_report())
-    other = world.postgres.connect(database)
-    other.autocommit = False
-    with closing(other):
-        other.cursor().execute("REINDEX INDEX intake.indicator_value")
-        admin.run("SET statement_timeout = '30s'")
+    admin.run("SET statement_timeout = '30s'")
+    with elsewhere(world, database, "REINDEX INDEX intake.indicator_value"):
         assert admin.housekeep() == 1
 
 
